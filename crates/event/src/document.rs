@@ -1,0 +1,198 @@
+//! A parsed JSON record: validated, bounded in depth, with its duplicate keys noticed.
+
+use crate::value::ValueRef;
+use sonic_rs::{JsonContainerTrait, JsonValueTrait};
+use std::fmt;
+
+/// Deeper nesting than this is refused: no real record comes near, and parsers recurse.
+pub const DEPTH_MAX: usize = 128;
+
+/// Records above this size are not parsed; a stub with hash, size and id stands for them.
+pub const SIZE_MAX: usize = 1 << 20;
+
+/// Objects with more keys than this are not searched for duplicates pair by pair but by sorting.
+const PAIRWISE_MAX: usize = 24;
+
+/// A JSON value. Of duplicate keys the first one counts, as everywhere in this product.
+#[derive(Clone, Default)]
+pub struct Document {
+    root: sonic_rs::Value,
+}
+
+/// Why bytes did not become a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DocumentError {
+    /// Nested deeper than [`DEPTH_MAX`].
+    TooDeep,
+    /// Larger than [`SIZE_MAX`]; holds the size in bytes.
+    TooLarge(usize),
+    /// Not JSON, or not UTF-8; holds what the parser said, on one line.
+    Invalid(String),
+}
+
+impl fmt::Display for DocumentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DocumentError::TooDeep => write!(f, "nested deeper than {DEPTH_MAX} levels"),
+            DocumentError::TooLarge(size) => write!(f, "{size} bytes long, more than the {SIZE_MAX} that are parsed"),
+            DocumentError::Invalid(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for DocumentError {}
+
+impl Document {
+    /// Parses and validates exactly one JSON value.
+    ///
+    /// # Errors
+    /// When it is too large, too deep, not UTF-8 or not JSON.
+    pub fn parse(bytes: &[u8]) -> Result<Document, DocumentError> {
+        if bytes.len() > SIZE_MAX {
+            return Err(DocumentError::TooLarge(bytes.len()));
+        }
+        // The parser recurses, so depth is bounded before it runs.
+        if depth_exceeds(bytes, DEPTH_MAX) {
+            return Err(DocumentError::TooDeep);
+        }
+        sonic_rs::from_slice(bytes).map(|root| Document { root }).map_err(|e| {
+            // The parser quotes the input over several lines; its first line says what is wrong.
+            let text = e.to_string();
+            DocumentError::Invalid(text.lines().next().unwrap_or("not JSON").trim().to_owned())
+        })
+    }
+
+    /// The whole value, for decoders that read fixed keys.
+    pub fn root(&self) -> &sonic_rs::Value {
+        &self.root
+    }
+
+    /// True when some object holds the same key twice: two parsers may then read two different records.
+    pub fn has_duplicate_keys(&self) -> bool {
+        has_duplicates(&self.root)
+    }
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Document({})", sonic_rs::to_string(&self.root).unwrap_or_default())
+    }
+}
+
+impl PartialEq for Document {
+    fn eq(&self, other: &Self) -> bool {
+        self.root == other.root
+    }
+}
+
+/// The scalar view of a parsed value.
+pub fn scalar(value: &sonic_rs::Value) -> ValueRef<'_> {
+    if let Some(s) = value.as_str() {
+        ValueRef::Text(s)
+    } else if let Some(n) = value.as_i64() {
+        ValueRef::Int(n)
+    } else if let Some(b) = value.as_bool() {
+        ValueRef::Bool(b)
+    } else if let Some(n) = value.as_u64() {
+        ValueRef::Uint(n)
+    } else if let Some(n) = value.as_f64() {
+        ValueRef::Float(n)
+    } else if value.is_null() {
+        ValueRef::Null
+    } else {
+        ValueRef::Composite
+    }
+}
+
+fn has_duplicates(value: &sonic_rs::Value) -> bool {
+    if let Some(object) = value.as_object() {
+        let n = object.len();
+        if n <= PAIRWISE_MAX {
+            for (i, (key, _)) in object.iter().enumerate() {
+                if object.iter().take(i).any(|(other, _)| other == key) {
+                    return true;
+                }
+            }
+        } else {
+            let mut keys: Vec<&str> = object.iter().map(|(key, _)| key).collect();
+            keys.sort_unstable();
+            if keys.windows(2).any(|pair| pair[0] == pair[1]) {
+                return true;
+            }
+        }
+        object.iter().any(|(_, child)| (child.is_object() || child.is_array()) && has_duplicates(child))
+    } else if let Some(array) = value.as_array() {
+        array.iter().any(|child| (child.is_object() || child.is_array()) && has_duplicates(child))
+    } else {
+        false
+    }
+}
+
+/// Whether brackets outside strings nest deeper than `max`.
+fn depth_exceeds(bytes: &[u8], max: usize) -> bool {
+    // Most records have fewer opening brackets in all than the limit; counting them needs no state.
+    if bytes.iter().filter(|b| matches!(b, b'{' | b'[')).count() <= max {
+        return false;
+    }
+    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
+    for &byte in bytes {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'{' | b'[' => {
+                depth += 1;
+                if depth > max {
+                    return true;
+                }
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nested(levels: usize) -> Vec<u8> {
+        [b"[".repeat(levels), b"]".repeat(levels)].concat()
+    }
+
+    #[test]
+    fn depth_is_bounded_before_parsing() {
+        assert!(Document::parse(&nested(DEPTH_MAX)).is_ok());
+        assert_eq!(Document::parse(&nested(DEPTH_MAX + 1)), Err(DocumentError::TooDeep));
+        assert_eq!(Document::parse(&b"[".repeat(900_000)), Err(DocumentError::TooDeep));
+        let brackets_in_text = format!("{{\"a\":\"{}\"}}", "[".repeat(5000));
+        assert!(Document::parse(brackets_in_text.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn duplicate_keys_are_noticed_at_any_depth() {
+        for (text, duplicated) in [(r#"{"a":1,"b":2}"#, false), (r#"{"a":1,"a":2}"#, true), (r#"{"x":[{"a":1},{"a":2,"\u0061":3}]}"#, true)]
+        {
+            assert_eq!(Document::parse(text.as_bytes()).unwrap().has_duplicate_keys(), duplicated, "{text}");
+        }
+        let many: Vec<String> = (0..100).map(|n| format!("\"k{n}\":0")).collect();
+        assert!(!Document::parse(format!("{{{}}}", many.join(",")).as_bytes()).unwrap().has_duplicate_keys());
+        assert!(Document::parse(format!("{{{},\"k7\":1}}", many.join(",")).as_bytes()).unwrap().has_duplicate_keys());
+    }
+
+    #[test]
+    fn hostile_bytes_are_errors() {
+        assert!(matches!(Document::parse(b"{\"a\":\"\xff\"}"), Err(DocumentError::Invalid(_))));
+        assert!(matches!(Document::parse(b"{} {}"), Err(DocumentError::Invalid(_))));
+        assert!(matches!(Document::parse(b"{\"a\":1e999}"), Err(DocumentError::Invalid(_))));
+        assert!(matches!(Document::parse(&vec![b' '; SIZE_MAX + 1]), Err(DocumentError::TooLarge(_))));
+    }
+}

@@ -1,0 +1,90 @@
+//! The finding, as it is shown and written.
+
+use event::{Level, Place, SmolStr, Time, Value};
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+/// What signals amount to: one behaviour of one entity, from its opening to its close.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Hash of (strategy, entity, opening): the same in every replay.
+    pub id: SmolStr,
+    /// Strategy that opened it.
+    pub strategy: SmolStr,
+    /// Rule that opened it.
+    pub rule: SmolStr,
+    /// All rules that took part, with their counts, as `strategy/rule`.
+    pub rules: IndexMap<SmolStr, u64>,
+    /// Highest level so far.
+    pub severity: Level,
+    /// Where it stands.
+    pub status: Status,
+    /// Title of the rule with the highest level so far.
+    pub title: SmolStr,
+    /// Its sentence, filled in.
+    pub message: String,
+    /// Event time of the first evidence.
+    pub first_seen: Time,
+    /// Event time of the last evidence.
+    pub last_seen: Time,
+    /// Signals, or the largest count that a correlation reported.
+    pub count: u64,
+    /// What it is about: field and value.
+    pub entity: IndexMap<SmolStr, Value>,
+    /// ATT&CK techniques.
+    pub attack: Vec<SmolStr>,
+    /// First ten and last ten records.
+    pub evidence: Vec<Evidence>,
+    /// Who explained it, when it is explained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explained_by: Option<SmolStr>,
+    /// How well its interval was observed.
+    pub coverage: Coverage,
+}
+
+/// Where a finding stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Signals may still join it.
+    Open,
+    /// No signal joined it for its window.
+    Closed,
+    /// The operator's context explains it: recorded and counted, not delivered.
+    Explained,
+}
+
+/// A record that a finding rests on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// SHA-256 of the raw bytes, hexadecimal.
+    pub sha256: String,
+    /// Event time as the record says it.
+    pub time: Time,
+    /// Decoder that read it.
+    pub source: SmolStr,
+    /// File and record number.
+    #[serde(rename = "where")]
+    pub place: Place,
+}
+
+/// How well a finding's interval was observed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// `complete`, `gap` (a source was cut off in the interval), `degraded` (records dropped, late or unreadable).
+    pub state: SmolStr,
+    /// Why, one entry a reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<SmolStr>,
+}
+
+/// What happened to a finding.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// It is new.
+    Opened(Finding),
+    /// Its severity rose.
+    Rose(Finding),
+    /// It is closed.
+    Closed(Finding),
+}

@@ -1,0 +1,2 @@
+//! Chores of the house: `cargo xtask check | docs | bless | new`.
+fn main() {}
