@@ -17,6 +17,25 @@ pub struct Prepared {
     pub record: Record,
     /// What was read; `None` for a tick.
     pub content: Option<Result<Decoded, Undecodable>>,
+    /// The time that whoever reads a call in order gives to a record that says none, or none that is believed. It stands above the record's own.
+    pub assigned: Option<Time>,
+    /// The record's own time was not believed, and `assigned` stands for it.
+    pub time_suspect: bool,
+}
+
+impl Prepared {
+    /// A record as decoded, with no other time than its own.
+    pub fn new(record: Record, content: Option<Result<Decoded, Undecodable>>) -> Prepared {
+        Prepared { record, content, assigned: None, time_suspect: false }
+    }
+
+    /// The time to be used: the assigned one, else the record's own.
+    pub fn time(&self) -> Option<Time> {
+        self.assigned.or(match &self.content {
+            Some(Ok(decoded)) => decoded.time,
+            _ => None,
+        })
+    }
 }
 
 /// What a decoder reads in the bytes of one record.
