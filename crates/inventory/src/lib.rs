@@ -1,1 +1,73 @@
-//! inventory
+//! Takes native events in order; gives derived events. Never reads a clock, and never forgets anything without saying so.
+//!
+//! `Event` → [`World::apply`](world::World::apply) moves the state of what exists and says what moved as [`Step`]s → each row of the list below is told
+//! each step and says derived events. Begin with [`step`], then [`row`], then any row.
+//!
+//! To add a derived event: its kind and fields in the dictionary of the crate `event`, one file here with a `pub struct State` that implements [`row::Row`], and
+//! one word in the list `rows!`. Rows are told of a step in the order of the list, and timers that are due at the same moment fire in that order.
+
+pub mod container;
+pub mod context;
+pub mod fields;
+pub mod host;
+pub mod id;
+pub mod inventory;
+pub mod pressure;
+pub mod row;
+pub mod step;
+pub mod timers;
+pub mod world;
+
+pub use container::{Container, Origin, State};
+pub use context::Context;
+pub use host::Host;
+pub use id::Id;
+pub use inventory::Inventory;
+pub use row::{Row, RowOut};
+pub use step::{Listed, SeenBy, Step};
+pub use timers::TimerKey;
+pub use world::World;
+
+/// Declares the rows: each is a module of this crate with a `pub struct State`.
+macro_rules! rows {
+    ($($name:ident),* $(,)?) => {
+        $(pub mod $name;)*
+
+        /// The state of every row.
+        #[derive(Default, serde::Serialize, serde::Deserialize)]
+        pub(crate) struct Rows {
+            $($name: $name::State,)*
+        }
+
+        /// Names of the rows, in their order.
+        pub const ROWS: &[&str] = &[$(stringify!($name)),*];
+
+        impl Rows {
+            /// Tells every row a step.
+            pub(crate) fn step(&mut self, step: &Step, world: &World, cause: &event::Event, out: &mut RowOut<'_>) {
+                out.row = 0;
+                $(
+                    row::Row::step(&mut self.$name, step, world, cause, out);
+                    out.row += 1;
+                )*
+            }
+
+            /// Fires a timer of one row.
+            pub(crate) fn fire(&mut self, row: u8, key: &TimerKey, now: event::Time, world: &World, out: &mut RowOut<'_>) {
+                let mut index = 0u8;
+                $(
+                    if index == row {
+                        out.row = index;
+                        return row::Row::fire(&mut self.$name, key, now, world, out);
+                    }
+                    index += 1;
+                )*
+                let _ = index;
+            }
+        }
+    };
+}
+
+rows! {
+    created,
+}

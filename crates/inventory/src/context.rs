@@ -1,0 +1,5 @@
+//! What the operator declared to be expected.
+
+/// The declared workloads.
+#[derive(Clone, Debug, Default)]
+pub struct Context {}

@@ -1,0 +1,71 @@
+//! The deriver: world, rows and timers together.
+
+use crate::context::Context;
+use crate::pressure::Pressure;
+use crate::row::RowOut;
+use crate::timers::Timers;
+use crate::world::World;
+use crate::Rows;
+use event::{Deriver, Emit, Event, Time};
+use serde::{Deserialize, Serialize};
+
+/// What exists and existed, and what follows from it.
+#[derive(Default)]
+pub struct Inventory {
+    state: Whole,
+}
+
+/// Everything that is frozen.
+#[derive(Default, Serialize, Deserialize)]
+struct Whole {
+    world: World,
+    rows: Rows,
+    timers: Timers,
+    pressure: Pressure,
+}
+
+impl Inventory {
+    /// An empty inventory that knows what the operator declared.
+    pub fn new(context: Context) -> Inventory {
+        let mut inventory = Inventory::default();
+        inventory.state.world.context = context;
+        inventory
+    }
+
+    /// What exists and existed, for those who show it.
+    pub fn world(&self) -> &World {
+        &self.state.world
+    }
+}
+
+impl Deriver for Inventory {
+    fn apply(&mut self, event: &Event, out: &mut Emit) {
+        let Whole { world, rows, timers, pressure } = &mut self.state;
+        for step in &world.apply(event) {
+            rows.step(step, world, event, &mut RowOut { emit: out, timers, row: 0, pressure });
+        }
+    }
+
+    fn next_due(&self) -> Option<Time> {
+        self.state.timers.next_due()
+    }
+
+    fn fire(&mut self, now: Time, out: &mut Emit) {
+        let Whole { world, rows, timers, pressure } = &mut self.state;
+        while let Some((row, key)) = timers.pop(now) {
+            rows.fire(row, &key, now, world, &mut RowOut { emit: out, timers, row, pressure });
+        }
+    }
+
+    fn freeze(&self) -> Vec<u8> {
+        // Writing to a growing vector cannot fail, and every part of the state can be serialised.
+        postcard::to_stdvec(&self.state).unwrap_or_default()
+    }
+
+    fn thaw(&mut self, frozen: &[u8]) -> Result<(), String> {
+        let mut state: Whole = postcard::from_bytes(frozen).map_err(|error| format!("not a frozen inventory of this version: {error}"))?;
+        state.world.context = std::mem::take(&mut self.state.world.context);
+        self.state = state;
+        Ok(())
+    }
+}
