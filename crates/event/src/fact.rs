@@ -607,6 +607,11 @@ pub enum Sight {
         /// The answer.
         reason: SmolStr,
     },
+    /// A record of the source could not be read. The engine says this itself; no collector writes it.
+    Undecodable {
+        /// Why, as the decoder said it.
+        reason: SmolStr,
+    },
     /// The source stopped in good order.
     Stopped,
 }

@@ -36,7 +36,6 @@ pub struct Finding {
     /// First ten and last ten records.
     pub evidence: Vec<Evidence>,
     /// Who explained it, when it is explained.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub explained_by: Option<SmolStr>,
     /// How well its interval was observed.
     pub coverage: Coverage,
@@ -74,17 +73,39 @@ pub struct Coverage {
     /// `complete`, `gap` (a source was cut off in the interval), `degraded` (records dropped, late or unreadable).
     pub state: SmolStr,
     /// Why, one entry a reason.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<SmolStr>,
 }
 
-/// What happened to a finding.
+/// What happened to a finding. One with the status [`Status::Explained`] is recorded and counted, but not delivered.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
-    /// It is new.
+    /// It is new; or it was explained until now, and something that nothing explains joined it.
     Opened(Finding),
     /// Its severity rose.
     Rose(Finding),
-    /// It is closed.
+    /// It is closed: this is its final state.
     Closed(Finding),
+    /// The input ended while it was open: this is its state then.
+    Standing(Finding),
+}
+
+impl Change {
+    /// The finding, whatever happened to it.
+    pub fn finding(&self) -> &Finding {
+        match self {
+            Change::Opened(finding) | Change::Rose(finding) | Change::Closed(finding) | Change::Standing(finding) => finding,
+        }
+    }
+
+    /// The finding itself.
+    pub fn into_finding(self) -> Finding {
+        match self {
+            Change::Opened(finding) | Change::Rose(finding) | Change::Closed(finding) | Change::Standing(finding) => finding,
+        }
+    }
+
+    /// Whether nothing more can happen to the finding in this run.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Change::Closed(_) | Change::Standing(_))
+    }
 }
