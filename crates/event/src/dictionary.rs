@@ -180,7 +180,7 @@ fields! {
     DEVICES_DANGEROUS "container.devices.dangerous" "texts" "Of those, disks, memory and kernel interfaces; a cgroup rule that allows all is `rule:…`.";
     MOUNT_SOURCES "container.mounts.sources" "texts" "Host paths mounted into it.";
     MOUNT_SENSITIVE "container.mounts.sensitive" "texts" "Of those, paths that control the host or its logs, after resolving `..`, doubled slashes and known links, through local volumes and `--volumes-from` too.";
-    MOUNT_SENSITIVE_KINDS "container.mounts.sensitive.kinds" "texts" "What they are: `root`, `engine_socket`, `engine_data`, `etc`, `root_home`, `proc`, `sys`, `dev`, `boot`, `run`, `logs`, `kubelet`, `cgroup`, `home`.";
+    MOUNT_SENSITIVE_KINDS "container.mounts.sensitive.kinds" "texts" "What they are: `root`, `engine_socket`, `engine_data`, `etc`, `root_home`, `proc`, `sys`, `dev`, `boot`, `run`, `logs`, `kubelet`, `cgroup`, `home`, `programs`.";
     MOUNT_SENSITIVE_WRITABLE "container.mounts.sensitive.writable" "texts" "Of the sensitive ones, those that may be written to.";
     MOUNT_WRITABLE_KINDS "container.mounts.sensitive.writable.kinds" "texts" "Kinds of the sensitive ones that may be written to.";
     MOUNT_VIA "container.mounts.sensitive.via" "texts" "How the sensitive ones came in: `bind`, `volume` (a bind hidden in a local volume), `volumes_from`, `device`.";
