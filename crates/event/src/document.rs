@@ -48,7 +48,15 @@ impl Document {
     /// # Errors
     /// When it is too large, too deep, not UTF-8 or not JSON.
     pub fn parse(bytes: &[u8]) -> Result<Document, DocumentError> {
-        if bytes.len() > SIZE_MAX {
+        Document::parse_within(bytes, SIZE_MAX)
+    }
+
+    /// Like [`Document::parse`], with a limit of its own: a complete list may be larger than any single record.
+    ///
+    /// # Errors
+    /// When it is larger than `limit`, too deep, not UTF-8 or not JSON.
+    pub fn parse_within(bytes: &[u8], limit: usize) -> Result<Document, DocumentError> {
+        if bytes.len() > limit {
             return Err(DocumentError::TooLarge(bytes.len()));
         }
         // The parser recurses, so depth is bounded before it runs.

@@ -1,1 +1,97 @@
-//! source
+//! Witnesses: what reads their words, from files or live.
+//!
+//! Takes bytes; gives [`Prepared`] records: decoded, still unordered. [`prepare`] is a pure function of one record's bytes; it never panics, never reads a
+//! clock and never lets one record see another. A collector or a reader only finds the bytes.
+//!
+//! The way through: [`read`] (files) or `collect` (live) → [`Record`] → [`prepare`] → the decoder of one row of [`SOURCES`] → [`Prepared`].
+//! To add a witness: one file with `pub const SOURCE: SourceDef` as its first item, and its name in the list below.
+
+mod docker_list;
+mod fields;
+mod prepare;
+pub mod recording;
+mod skim;
+
+#[cfg(feature = "live")]
+pub mod collect;
+
+use event::document::{Document, SIZE_MAX};
+use event::{Decoded, Kind, Undecodable};
+
+pub use prepare::{prepare, source_named};
+pub use sensor::write as write_note;
+
+/// What a witness can see at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Witness {
+    /// What was asked of the cluster or the engine.
+    Orchestrator,
+    /// What the container runtime did.
+    Runtime,
+    /// What went over the wire.
+    Network,
+    /// What the kernel saw.
+    System,
+    /// What our own collectors say of themselves.
+    Own,
+}
+
+impl Witness {
+    /// The word for it in documents and output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Witness::Orchestrator => "orchestrator",
+            Witness::Runtime => "runtime",
+            Witness::Network => "network",
+            Witness::System => "system",
+            Witness::Own => "own",
+        }
+    }
+}
+
+/// One witness's words: how to recognise and how to read them.
+#[derive(Debug)]
+pub struct SourceDef {
+    /// Its name, the stem of its file.
+    pub name: &'static str,
+    /// What kind of witness speaks.
+    pub witness: Witness,
+    /// The native event that its records become.
+    pub kind: Kind,
+    /// What it tells, one sentence.
+    pub about: &'static str,
+    /// Records above this many bytes are kept as a stub.
+    pub size_max: usize,
+    /// Whether a parsed record has this source's shape; looks at keys, never at what they hold.
+    pub recognise: fn(&Document) -> bool,
+    /// Reads a parsed record. The bytes are there for decoders that read with serde.
+    pub decode: fn(&Document, &[u8]) -> Result<Decoded, Undecodable>,
+    /// A real record, for the documents and for the contract tests.
+    pub sample: &'static str,
+}
+
+/// Lists name everything that stands on a host at once, so they may be larger than other records.
+pub const LIST_SIZE_MAX: usize = 16 * SIZE_MAX;
+
+macro_rules! sources {
+    ($($name:ident),+ $(,)?) => {
+        $(mod $name;)+
+        /// Every witness, in the order in which a record without a name is offered to them.
+        pub static SOURCES: &[SourceDef] = &[$($name::SOURCE),+];
+    };
+}
+
+sources! {
+    docker_events,
+    docker_container,
+    docker_exec,
+    docker_image,
+    docker_network,
+    docker_volume,
+    docker_info,
+    docker_containers,
+    docker_images,
+    docker_networks,
+    docker_volumes,
+    sensor,
+}

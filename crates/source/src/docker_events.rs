@@ -1,0 +1,283 @@
+//! One line of the Docker events stream, from API 1.24 to 1.56.
+//!
+//! API 1.52 dropped the top-level `status`, `id` and `from`, so everything is keyed on `Type`, `Action` and `Actor`, and the old keys are only fallen back on.
+//! Container labels are copied into `Actor.Attributes` and may shadow what the engine put there, so a fact says what the *event* says; only an inspect says
+//! what is true.
+
+use crate::fields::whole;
+use crate::prepare::lacks;
+use crate::{SourceDef, Witness};
+use event::document::{Document, SIZE_MAX};
+use event::event::identity_of;
+use event::fact::{
+    ContainerAction, ContainerEvent, EngineEvent, Fact, ImageAction, ImageEvent, NetworkAction, NetworkEvent, VolumeEvent,
+};
+use event::{Decoded, SmolStr, Time, Undecodable, dictionary};
+use sonic_rs::{JsonContainerTrait, JsonValueTrait, Object};
+
+/// The decoder's row.
+pub const SOURCE: SourceDef = SourceDef {
+    name: "docker_events",
+    witness: Witness::Runtime,
+    kind: dictionary::DOCKER_EVENT,
+    about: "What happens on a Docker engine, as `docker events --format '{{json .}}'` or `GET /events` gives it.",
+    size_max: SIZE_MAX,
+    recognise,
+    decode,
+    sample: r#"{"status":"start","id":"8a5eca281e92d259f3f2789ba3bc9873d8a5c4c4951b883549486e61d76c0483","from":"alpine:3.20","Type":"container","Action":"start","Actor":{"ID":"8a5eca281e92d259f3f2789ba3bc9873d8a5c4c4951b883549486e61d76c0483","Attributes":{"image":"alpine:3.20","name":"lab1","team":"payments"}},"scope":"local","time":1795527678,"timeNano":1795527678271434051}"#,
+};
+
+fn recognise(document: &Document) -> bool {
+    let Some(object) = document.root().as_object() else { return false };
+    let has = |key: &str| object.get(&key).is_some();
+    (has("Action") && has("Type") && has("Actor")) || (has("status") && has("id") && (has("time") || has("timeNano")))
+}
+
+/// What one event says, still borrowed. [`fact_of`] makes a fact of it, whether the event was parsed or only skimmed.
+#[derive(Default)]
+pub(crate) struct Said<'a> {
+    pub(crate) kind: &'a str,
+    pub(crate) action: &'a str,
+    pub(crate) id: &'a str,
+    pub(crate) from: &'a str,
+    pub(crate) time: Option<i64>,
+    pub(crate) time_nano: Option<i64>,
+    pub(crate) attributes: Attributes<'a>,
+}
+
+/// The attributes of the actor.
+#[derive(Clone, Copy, Default)]
+pub(crate) enum Attributes<'a> {
+    /// None were found.
+    #[default]
+    None,
+    /// As they were parsed.
+    Parsed(&'a Object),
+    /// As they were skimmed from a record too large to parse.
+    Skimmed(&'a [(&'a str, &'a str)]),
+}
+
+impl<'a> Attributes<'a> {
+    fn get(self, key: &str) -> Option<&'a str> {
+        match self {
+            Attributes::None => None,
+            Attributes::Parsed(object) => object.get(&key)?.as_str(),
+            Attributes::Skimmed(list) => list.iter().find(|(name, _)| *name == key).map(|(_, value)| *value),
+        }
+    }
+
+    fn text(self, key: &str) -> SmolStr {
+        self.get(key).map(SmolStr::new).unwrap_or_default()
+    }
+
+    fn number(self, key: &str) -> Option<i64> {
+        self.get(key)?.trim().parse().ok()
+    }
+
+    /// All of them but the named ones; of equal keys the first.
+    fn others(self, without: &[&str]) -> Vec<(SmolStr, SmolStr)> {
+        let mut list: Vec<(SmolStr, SmolStr)> = Vec::new();
+        let mut seen = std::collections::BTreeSet::new();
+        let mut add = |name: &'a str, value: &'a str| {
+            if !without.contains(&name) && seen.insert(name) {
+                list.push((SmolStr::new(name), SmolStr::new(value)));
+            }
+        };
+        match self {
+            Attributes::None => {}
+            Attributes::Parsed(object) => {
+                object.iter().filter_map(|(name, value)| Some((name, value.as_str()?))).for_each(|(n, v)| add(n, v));
+            }
+            Attributes::Skimmed(skimmed) => skimmed.iter().for_each(|(n, v)| add(n, v)),
+        }
+        list
+    }
+}
+
+fn decode(document: &Document, _: &[u8]) -> Result<Decoded, Undecodable> {
+    let Some(root) = document.root().as_object() else { return Err(lacks("the braces of an event")) };
+    let mut said = Said::default();
+    let (mut status, mut old_id) = ("", "");
+    // One pass over the keys; of equal ones the first counts, as everywhere.
+    for (key, value) in root.iter() {
+        let place = match key {
+            "Type" => &mut said.kind,
+            "Action" => &mut said.action,
+            "from" => &mut said.from,
+            "status" => &mut status,
+            "id" => &mut old_id,
+            "time" => {
+                said.time = said.time.or_else(|| whole(value));
+                continue;
+            }
+            "timeNano" => {
+                said.time_nano = said.time_nano.or_else(|| whole(value));
+                continue;
+            }
+            "Actor" => {
+                if let Some(actor) = value.as_object() {
+                    for (key, value) in actor.iter() {
+                        match key {
+                            "ID" if said.id.is_empty() => said.id = value.as_str().unwrap_or_default(),
+                            "Attributes" if matches!(said.attributes, Attributes::None) => {
+                                said.attributes = value.as_object().map_or(Attributes::None, Attributes::Parsed);
+                            }
+                            _ => {}
+                        }
+                    }
+                }
+                continue;
+            }
+            _ => continue,
+        };
+        if place.is_empty() {
+            *place = value.as_str().unwrap_or_default();
+        }
+    }
+    said.fall_back(status, old_id);
+    if said.action.is_empty() {
+        return Err(lacks("an action"));
+    }
+    let subject = SmolStr::new(said.id);
+    Ok(Decoded {
+        kind: dictionary::DOCKER_EVENT,
+        time: said.when(),
+        identity: said.identity(),
+        fact: fact_of(&said, &subject),
+        subject,
+        truncated: false,
+        duplicate_keys: document.has_duplicate_keys(),
+        document: document.clone(),
+    })
+}
+
+impl<'a> Said<'a> {
+    /// Fills from the keys of API 1.51 and earlier what the newer ones do not say.
+    pub(crate) fn fall_back(&mut self, status: &'a str, old_id: &'a str) {
+        if self.action.is_empty() {
+            self.action = status;
+        }
+        if self.id.is_empty() {
+            self.id = old_id;
+        }
+        if self.kind.is_empty() {
+            // Before types were written there were only containers and images, and only containers came from an image.
+            let of_images = ["pull", "push", "tag", "untag", "delete", "import", "load", "save"].contains(&self.action);
+            self.kind = if self.from.is_empty() && of_images { "image" } else { "container" };
+        }
+    }
+
+    /// Nanoseconds where they are given, else whole seconds.
+    pub(crate) fn when(&self) -> Option<Time> {
+        let nano = self.time_nano.filter(|t| *t > 0).map(Time);
+        nano.or_else(|| self.time.filter(|t| *t > 0).map(|seconds| Time::from_seconds(seconds, 0)))
+    }
+
+    /// Without nanoseconds two different events may look the same, and then neither may be dropped.
+    pub(crate) fn identity(&self) -> Option<u128> {
+        let nano = self.time_nano.filter(|t| *t > 0)?;
+        Some(identity_of(&[self.kind.as_bytes(), self.action.as_bytes(), self.id.as_bytes(), &nano.to_le_bytes()]))
+    }
+}
+
+/// What the event tells the inventory; nothing when it concerns none of what the inventory holds.
+pub(crate) fn fact_of(said: &Said<'_>, id: &SmolStr) -> Option<Fact> {
+    let attributes = said.attributes;
+    let engine = |action: String, attributes: Attributes<'_>| {
+        Some(Fact::EngineEvent(EngineEvent { action: SmolStr::new(action), attributes: attributes.others(&[]) }))
+    };
+    match said.kind {
+        // A prune names no container: it says that somebody cleaned up, and how much.
+        "container" if id.is_empty() => engine(format!("container {}", said.action), attributes),
+        "container" => {
+            let action = container_action(said.action, attributes);
+            let labels = if action == ContainerAction::Create { attributes.others(&["image", "name"]) } else { Vec::new() };
+            let image = attributes.get("image").unwrap_or(said.from);
+            Some(Fact::Container(ContainerEvent {
+                id: id.clone(),
+                action,
+                name: crate::fields::bare_name(attributes.get("name").unwrap_or_default()),
+                image: SmolStr::new(image),
+                labels,
+            }))
+        }
+        "image" => Some(Fact::Image(ImageEvent { id: id.clone(), action: image_action(said.action), name: attributes.text("name") })),
+        "network" => Some(Fact::Network(NetworkEvent {
+            id: id.clone(),
+            name: attributes.text("name"),
+            driver: attributes.text("type"),
+            action: match said.action {
+                "create" => NetworkAction::Create,
+                "destroy" => NetworkAction::Destroy,
+                "connect" => NetworkAction::Connect { container: attributes.text("container") },
+                "disconnect" => NetworkAction::Disconnect { container: attributes.text("container") },
+                other => NetworkAction::Other(SmolStr::new(other)),
+            },
+        })),
+        "volume" => Some(Fact::Volume(VolumeEvent {
+            name: id.clone(),
+            action: SmolStr::new(said.action),
+            container: attributes.text("container"),
+            destination: attributes.text("destination"),
+            writable: attributes.get("read/write").and_then(|text| text.parse().ok()),
+        })),
+        "daemon" => engine(said.action.to_owned(), attributes),
+        "plugin" | "builder" => engine(format!("{} {}", said.kind, said.action), attributes),
+        // Swarm's services, nodes, secrets and configs are not held by the inventory; their native fields are there for rules.
+        _ => None,
+    }
+}
+
+fn container_action(action: &str, attributes: Attributes<'_>) -> ContainerAction {
+    // `exec_create: CMD` and the like carry their payload in the action itself.
+    let (verb, payload) = match action.split_once(':') {
+        Some((verb, payload)) => (verb, payload.trim()),
+        None => (action, ""),
+    };
+    let exec_id = || attributes.get("execID").map(SmolStr::new);
+    match verb {
+        "create" => ContainerAction::Create,
+        "start" => ContainerAction::Start,
+        "restart" => ContainerAction::Restart,
+        "die" => ContainerAction::Die { exit_code: attributes.number("exitCode") },
+        "kill" => ContainerAction::Kill { signal: attributes.number("signal") },
+        "stop" => ContainerAction::Stop,
+        "oom" => ContainerAction::Oom,
+        "pause" => ContainerAction::Pause,
+        "unpause" => ContainerAction::Unpause,
+        "rename" => ContainerAction::Rename { old_name: attributes.get("oldName").map(crate::fields::bare_name) },
+        "update" => ContainerAction::Update,
+        "destroy" => ContainerAction::Destroy,
+        "attach" => ContainerAction::Attach,
+        "exec_create" => ContainerAction::ExecCreate { command: SmolStr::new(payload), exec_id: exec_id() },
+        "exec_start" => ContainerAction::ExecStart { command: SmolStr::new(payload), exec_id: exec_id() },
+        "exec_die" => ContainerAction::ExecDie { exec_id: exec_id(), exit_code: attributes.number("exitCode") },
+        "health_status" => ContainerAction::Health { status: SmolStr::new(payload) },
+        // Named by the route that did it; `copy` is what engines before 1.8 called it.
+        "archive-path" | "copy" => ContainerAction::CopyOut,
+        "extract-to-dir" => ContainerAction::CopyIn,
+        "export" => ContainerAction::Export,
+        "commit" => ContainerAction::Commit {
+            reference: attributes.get("imageRef").or_else(|| attributes.get("comment")).filter(|r| !r.is_empty()).map(SmolStr::new),
+            image_id: attributes.get("imageID").map(SmolStr::new),
+        },
+        "checkpoint" => ContainerAction::Checkpoint,
+        _ => ContainerAction::Other(SmolStr::new(action)),
+    }
+}
+
+fn image_action(action: &str) -> ImageAction {
+    match action {
+        "pull" => ImageAction::Pull,
+        "push" => ImageAction::Push,
+        "tag" => ImageAction::Tag,
+        "untag" => ImageAction::Untag,
+        "delete" => ImageAction::Delete,
+        "load" => ImageAction::Load,
+        "import" => ImageAction::Import,
+        "save" => ImageAction::Save,
+        "create" => ImageAction::Create,
+        "prune" => ImageAction::Prune,
+        other => ImageAction::Other(SmolStr::new(other)),
+    }
+}

@@ -1,0 +1,229 @@
+//! Tolerant reading of fields: absent, `null`, `[]` and `{}` are the same to a reader, and a value of another type counts as absent and is noted.
+//!
+//! Engines differ in which of the first three they write, and none of them is an error. A value of the wrong type is: somebody may have shaped it so that one
+//! reader sees it and another does not.
+
+use event::{SmolStr, Time};
+use sonic_rs::{JsonContainerTrait, JsonValueTrait, Value};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+/// More wrong types than this in one record are not named: the record is hostile either way.
+const NOTES_MAX: usize = 16;
+
+/// The paths at which a value of another type stood.
+#[derive(Default)]
+pub(crate) struct Notes(RefCell<Vec<SmolStr>>);
+
+impl Notes {
+    /// The paths noted.
+    pub(crate) fn into_list(self) -> Vec<SmolStr> {
+        self.0.into_inner()
+    }
+
+    fn add(&self, place: &[&'static str], key: &str) {
+        let mut list = self.0.borrow_mut();
+        if list.len() < NOTES_MAX {
+            let mut path = place.iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>();
+            path.push(key);
+            list.push(SmolStr::new(path.join(".")));
+        }
+    }
+}
+
+/// An object, or its absence, with where it stands.
+#[derive(Clone, Copy)]
+pub(crate) struct Fields<'a> {
+    value: Option<&'a Value>,
+    place: [&'static str; 3],
+    notes: &'a Notes,
+}
+
+impl<'a> Fields<'a> {
+    /// The fields of a record's root.
+    pub(crate) fn new(value: &'a Value, notes: &'a Notes) -> Fields<'a> {
+        Fields { value: value.is_object().then_some(value), place: [""; 3], notes }
+    }
+
+    /// Whether the key is there at all, with whatever value.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.value.is_some_and(|v| v.get(key).is_some())
+    }
+
+    /// The value of a key; `null` counts as absent.
+    fn get(&self, key: &str) -> Option<&'a Value> {
+        self.value?.get(key).filter(|v| !v.is_null())
+    }
+
+    /// Takes a value apart; notes it when that fails.
+    fn take<T>(&self, key: &'static str, read: impl FnOnce(&'a Value) -> Option<T>) -> Option<T> {
+        let value = self.get(key)?;
+        let taken = read(value);
+        if taken.is_none() {
+            self.notes.add(&self.place, key);
+        }
+        taken
+    }
+
+    /// Text; `None` when absent.
+    pub(crate) fn text_maybe(&self, key: &'static str) -> Option<SmolStr> {
+        self.take(key, |v| v.as_str()).map(SmolStr::new)
+    }
+
+    /// Text; empty when absent.
+    pub(crate) fn text(&self, key: &'static str) -> SmolStr {
+        self.text_maybe(key).unwrap_or_default()
+    }
+
+    /// Borrowed text; empty when absent.
+    pub(crate) fn str(&self, key: &'static str) -> &'a str {
+        self.take(key, |v| v.as_str()).unwrap_or_default()
+    }
+
+    /// A whole number; one that a writer printed with an empty fraction included.
+    pub(crate) fn int(&self, key: &'static str) -> Option<i64> {
+        self.take(key, whole)
+    }
+
+    /// True or false; false when absent.
+    pub(crate) fn bool(&self, key: &'static str) -> bool {
+        self.take(key, |v| v.as_bool()).unwrap_or(false)
+    }
+
+    /// An object below; its fields are all absent when it is.
+    pub(crate) fn object(&self, key: &'static str) -> Fields<'a> {
+        let value = self.take(key, |v| v.is_object().then_some(v));
+        Fields { value, place: self.below(key), notes: self.notes }
+    }
+
+    /// The objects of an array; other elements are noted.
+    pub(crate) fn objects(&self, key: &'static str) -> Vec<Fields<'a>> {
+        let Some(array) = self.take(key, |v| v.as_array()) else { return Vec::new() };
+        let place = self.below(key);
+        let mut list = Vec::with_capacity(array.len());
+        for element in array.iter() {
+            if element.is_object() {
+                list.push(Fields { value: Some(element), place, notes: self.notes });
+            } else if !element.is_null() {
+                self.notes.add(&self.place, key);
+            }
+        }
+        list
+    }
+
+    /// An array of texts, and whether it was there. A lone text is a list of one: old engines write commands so.
+    pub(crate) fn texts_maybe(&self, key: &'static str) -> Option<Vec<SmolStr>> {
+        let value = self.get(key)?;
+        if let Some(text) = value.as_str() {
+            return Some(vec![SmolStr::new(text)]);
+        }
+        let Some(array) = value.as_array() else {
+            self.notes.add(&self.place, key);
+            return None;
+        };
+        let mut list = Vec::with_capacity(array.len());
+        for element in array.iter() {
+            match element.as_str() {
+                Some(text) => list.push(SmolStr::new(text)),
+                None if element.is_null() => {}
+                None => self.notes.add(&self.place, key),
+            }
+        }
+        Some(list)
+    }
+
+    /// An array of texts; empty when absent.
+    pub(crate) fn texts(&self, key: &'static str) -> Vec<SmolStr> {
+        self.texts_maybe(key).unwrap_or_default()
+    }
+
+    /// The members of an object under a key, in its own order. Of equal names the first counts.
+    fn entries(&self, key: &'static str) -> Vec<(&'a str, &'a Value)> {
+        let Some(object) = self.take(key, |v| v.as_object()) else { return Vec::new() };
+        let mut list: Vec<(&str, &Value)> = object.iter().collect();
+        let mut seen = BTreeSet::new();
+        list.retain(|(name, _)| seen.insert(*name));
+        list
+    }
+
+    /// An object whose values are texts.
+    pub(crate) fn pairs(&self, key: &'static str) -> Vec<(SmolStr, SmolStr)> {
+        let mut list = Vec::new();
+        for (name, value) in self.entries(key) {
+            match value.as_str() {
+                Some(text) => list.push((SmolStr::new(name), SmolStr::new(text))),
+                None if value.is_null() => list.push((SmolStr::new(name), SmolStr::default())),
+                None => self.notes.add(&self.place, key),
+            }
+        }
+        list
+    }
+
+    /// The members of an object as (name, fields); members that are not objects have no fields.
+    pub(crate) fn members(&self, key: &'static str) -> Vec<(&'a str, Fields<'a>)> {
+        let place = self.below(key);
+        let mut list = Vec::new();
+        for (name, value) in self.entries(key) {
+            if !value.is_object() && !value.is_null() {
+                self.notes.add(&self.place, key);
+            }
+            list.push((name, Fields { value: value.is_object().then_some(value), place, notes: self.notes }));
+        }
+        list
+    }
+
+    /// The members of an object as (name, its objects), for maps of arrays such as published ports.
+    pub(crate) fn member_lists(&self, key: &'static str) -> Vec<(&'a str, Vec<Fields<'a>>)> {
+        let place = self.below(key);
+        let mut list = Vec::new();
+        for (name, value) in self.entries(key) {
+            let mut elements = Vec::new();
+            if let Some(array) = value.as_array() {
+                for element in array.iter().filter(|v| v.is_object()) {
+                    elements.push(Fields { value: Some(element), place, notes: self.notes });
+                }
+            } else if !value.is_null() && !value.is_object() {
+                self.notes.add(&self.place, key);
+            }
+            list.push((name, elements));
+        }
+        list
+    }
+
+    /// A time in RFC 3339; the year 1, by which the engine says *never*, is out of range and therefore absent.
+    pub(crate) fn time(&self, key: &'static str) -> Option<Time> {
+        Time::parse(self.take(key, |v| v.as_str())?)
+    }
+
+    /// A time in RFC 3339 or in seconds since the epoch: inspect answers use the one, lists the other.
+    pub(crate) fn time_or_seconds(&self, key: &'static str) -> Option<Time> {
+        let value = self.get(key)?;
+        match value.as_str() {
+            Some(text) => Time::parse(text),
+            None => self.int(key).filter(|seconds| *seconds > 0).map(|seconds| Time::from_seconds(seconds, 0)),
+        }
+    }
+
+    fn below(&self, key: &'static str) -> [&'static str; 3] {
+        let mut place = self.place;
+        match place.iter_mut().find(|part| part.is_empty()) {
+            Some(free) => *free = key,
+            None => place = [place[0], "…", key],
+        }
+        place
+    }
+}
+
+/// A whole number that fits.
+pub(crate) fn whole(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| {
+        let number = value.as_f64()?;
+        // Some exporters print every number as a float; within 2^53 nothing is lost by reading it back.
+        (value.as_u64().is_none() && number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0).then_some(number as i64)
+    })
+}
+
+/// A container's name without the slash that the engine's own storage puts before it.
+pub(crate) fn bare_name(name: &str) -> SmolStr {
+    SmolStr::new(name.strip_prefix('/').unwrap_or(name))
+}

@@ -1,0 +1,55 @@
+//! From a record's bytes to what they say: recognise, parse, decode.
+
+use crate::{LIST_SIZE_MAX, SOURCES, SourceDef, skim};
+use event::document::{Document, DocumentError, SIZE_MAX};
+use event::{Body, Decoded, Prepared, Record, SmolStr, Undecodable};
+
+/// The source of that name.
+pub fn source_named(name: &str) -> Option<&'static SourceDef> {
+    SOURCES.iter().find(|source| source.name == name)
+}
+
+/// Decodes a record: a pure function of its bytes, with its source's name as a hint. A record without one is offered to each source in the order of the list,
+/// and leaves with the name of the one that recognised it.
+pub fn prepare(mut record: Record) -> Prepared {
+    let content = match &record.body {
+        Body::Tick => None,
+        Body::Data(bytes) => Some(decode(bytes, &mut record.source)),
+    };
+    Prepared::new(record, content)
+}
+
+fn decode(bytes: &[u8], name: &mut SmolStr) -> Result<Decoded, Undecodable> {
+    // A json-seq record begins with its separator.
+    let bytes = bytes.strip_prefix(b"\x1e").unwrap_or(bytes);
+    let named = if name.is_empty() {
+        None
+    } else {
+        let source = source_named(name);
+        Some(source.ok_or_else(|| Undecodable { reason: format!("no decoder is called {name}"), unknown: true })?)
+    };
+    // Only complete lists are arrays, and they may be larger than any one record.
+    let unnamed_max = if bytes.trim_ascii_start().starts_with(b"[") { LIST_SIZE_MAX } else { SIZE_MAX };
+    let limit = named.map_or(unnamed_max, |source| source.size_max);
+    let document = match Document::parse_within(bytes, limit) {
+        Ok(document) => document,
+        Err(DocumentError::TooLarge(_)) => return skim::stub(bytes, named, name),
+        Err(error) => return Err(Undecodable { reason: error.to_string(), unknown: false }),
+    };
+    let source = match named {
+        Some(source) => source,
+        None => {
+            let source = SOURCES.iter().find(|source| (source.recognise)(&document));
+            source.ok_or_else(|| Undecodable { reason: "well-formed, but of no known format".to_owned(), unknown: true })?
+        }
+    };
+    if name.is_empty() {
+        *name = SmolStr::new_static(source.name);
+    }
+    (source.decode)(&document, bytes)
+}
+
+/// A decoder's usual answer for a record without the fields that make it one.
+pub(crate) fn lacks(what: &str) -> Undecodable {
+    Undecodable { reason: format!("lacks {what}"), unknown: false }
+}
