@@ -4,6 +4,8 @@
 //! together again only when somebody asks for it.
 
 use crate::id::Id;
+use crate::posture::Posture;
+use crate::role::Sensor;
 use event::fact::{ContainerSpec, Endpoint, Mount};
 use event::{SmolStr, Time};
 use serde::{Deserialize, Serialize};
@@ -33,6 +35,16 @@ pub struct Container {
     pub kept: Option<Kept>,
     /// What the first inspect said: the value at creation for limits.
     pub first: Option<Arc<ContainerSpec>>,
+    /// How it is confined, judged at the last inspect.
+    pub posture: Option<Arc<Posture>>,
+    /// The part that it plays in monitoring, if any.
+    pub role: Option<Box<Sensor>>,
+    /// What its clones have in common with it; 0 while unknown.
+    pub(crate) clone_key: u64,
+    /// The time of creation under which the index of clones has it.
+    pub(crate) clone_since: Time,
+    /// It equalled, when it was first inspected, a container that had stood for ten minutes.
+    pub clone_of_older: Option<bool>,
     /// Networks it is on by id, as inspect and connect events say; sorted.
     pub networks: Vec<SmolStr>,
     /// How it became known.
@@ -68,14 +80,31 @@ pub struct Container {
 pub struct Kept {
     /// What a group of equal containers has in common; the parts below are empty in it.
     pub shape: Arc<ContainerSpec>,
+    /// Executable and arguments.
+    pub command: Arc<[SmolStr]>,
     /// Mounts.
     pub mounts: Arc<[Mount]>,
     /// Networks with addresses.
     pub endpoints: Arc<[Endpoint]>,
+    /// What it shares with other containers; `None` when nothing.
+    pub joins: Option<Box<Joins>>,
     /// First process's id on the host.
     pub pid: i64,
     /// How often the engine restarted it.
     pub restart_count: i64,
+}
+
+/// What a container shares with other containers, as inspect says it; empty where it does not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joins {
+    /// `container:<id>` when it shares the network of another container.
+    pub network_mode: SmolStr,
+    /// Likewise for processes.
+    pub pid_mode: SmolStr,
+    /// Likewise for shared memory.
+    pub ipc_mode: SmolStr,
+    /// `VolumesFrom`.
+    pub volumes_from: Vec<SmolStr>,
 }
 
 /// How a container became known.
@@ -133,6 +162,40 @@ impl State {
 }
 
 impl Container {
+    /// A container of which nothing but its id is known.
+    pub(crate) fn new(id: Id, origin: Origin) -> Container {
+        Container {
+            id,
+            name: SmolStr::default(),
+            names_before: Vec::new(),
+            image: SmolStr::default(),
+            image_id: SmolStr::default(),
+            listed_command: SmolStr::default(),
+            labels: Arc::new([]),
+            kept: None,
+            first: None,
+            posture: None,
+            role: None,
+            clone_key: 0,
+            clone_since: Time::MAX,
+            clone_of_older: None,
+            networks: Vec::new(),
+            origin,
+            created: None,
+            started: None,
+            ended: None,
+            removed: None,
+            time_suspect: false,
+            state: State::Unknown,
+            state_before: State::Unknown,
+            starts: 0,
+            exit_code: None,
+            signal: None,
+            oom: false,
+            order: 0,
+        }
+    }
+
     /// Whether an inspect answer was seen.
     pub fn inspected(&self) -> bool {
         self.kept.is_some()
@@ -163,7 +226,8 @@ impl Container {
         self.labels.iter().find(|(k, _)| k == key).map(|(_, v)| v)
     }
 
-    /// What an inspect last said of it, but without its id, name, labels, mounts, networks, times and state: the cheap way to its configuration.
+    /// What an inspect last said of it, but without what is kept apart (id, name, labels, command, mounts, networks, times, state,
+    /// what it joins of other containers): the cheap way to its configuration.
     pub fn shape(&self) -> Option<&Arc<ContainerSpec>> {
         self.kept.as_ref().map(|kept| &kept.shape)
     }
@@ -193,15 +257,33 @@ impl Container {
         spec.finished = self.ended;
         spec.restart_count = kept.restart_count;
         spec.labels = self.labels.to_vec();
+        spec.command = kept.command.to_vec();
         spec.mounts = kept.mounts.to_vec();
         spec.networks = kept.endpoints.to_vec();
+        if let Some(joins) = &kept.joins {
+            let joined = |mode: &SmolStr, to: &mut SmolStr| {
+                if !mode.is_empty() {
+                    *to = mode.clone();
+                }
+            };
+            joined(&joins.network_mode, &mut spec.network_mode);
+            joined(&joins.pid_mode, &mut spec.pid_mode);
+            joined(&joins.ipc_mode, &mut spec.ipc_mode);
+            spec.volumes_from = joins.volumes_from.clone();
+        }
         Some(spec)
+    }
+
+    /// A number that stands for image id and command together; `None` while either is unknown.
+    pub fn fingerprint(&self) -> Option<u64> {
+        let kept = self.kept.as_ref().filter(|_| !self.image_id.is_empty())?;
+        Some(crate::share::fingerprint(&self.image_id, &kept.command))
     }
 
     /// Executable and arguments, as one line.
     pub fn command_line(&self) -> Option<SmolStr> {
         match &self.kept {
-            Some(kept) => Some(SmolStr::from(kept.shape.command.join(" "))),
+            Some(kept) => Some(SmolStr::from(kept.command.join(" "))),
             None if !self.listed_command.is_empty() => Some(self.listed_command.clone()),
             None => None,
         }

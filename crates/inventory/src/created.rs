@@ -14,7 +14,7 @@ pub struct State {}
 
 impl Row for State {
     fn step(&mut self, step: &Step, world: &World, cause: &Event, out: &mut RowOut<'_>) {
-        let Step::Created { id, by } = step else { return };
+        let Step::Created { id, by, .. } = step else { return };
         if !out.wants(CONTAINER_CREATED) {
             return;
         }

@@ -2,27 +2,105 @@
 
 use crate::container::Container;
 use crate::host::Host;
+use crate::image_ref::ImageRef;
+use crate::limits::Limits;
+use crate::owner;
 use crate::world::World;
-use event::{DerivedBuilder, Event, Kind};
+use event::dictionary as d;
+use event::{DerivedBuilder, Event, Kind, Provenance, Time, Value};
+use std::sync::Arc;
 
 /// Begins an event of `kind` about a container, with the fields of the group CONTAINER.
 pub fn about_container(kind: Kind, deriver: &'static str, cause: &Event, world: &World, host: &Host, container: &Container) -> DerivedBuilder {
     let mut builder = DerivedBuilder::caused_by(kind, deriver, cause).about(&container.id.text());
-    container_fields(&mut builder, world, host, container);
+    container_fields(&mut builder, world, host, container, cause.time);
+    builder
+}
+
+/// The same for an event that a timer causes.
+pub fn about_container_at(
+    kind: Kind,
+    deriver: &'static str,
+    now: Time,
+    evidence: Vec<Arc<Provenance>>,
+    world: &World,
+    host: &Host,
+    container: &Container,
+) -> DerivedBuilder {
+    let mut builder = DerivedBuilder::at(kind, deriver, now, host.name.clone(), evidence).about(&container.id.text());
+    container_fields(&mut builder, world, host, container, now);
     builder
 }
 
 /// Adds the fields of the group CONTAINER: what it is called and made of.
-pub fn container_fields(builder: &mut DerivedBuilder, world: &World, host: &Host, container: &Container) {
-    let _ = (builder, world, host, container);
+pub fn container_fields(builder: &mut DerivedBuilder, world: &World, host: &Host, container: &Container, time: Time) {
+    builder.push(d::CONTAINER_ID, container.id.text());
+    builder.push(d::CONTAINER_NAME, &container.name);
+    if !container.image.is_empty() {
+        builder.push(d::CONTAINER_IMAGE_NAME, &container.image);
+    }
+    if !container.image_id.is_empty() {
+        builder.push(d::CONTAINER_IMAGE_ID, &container.image_id);
+    }
+    if let Some(reference) = ImageRef::parse(&container.image) {
+        builder.push(d::CONTAINER_IMAGE_REPOSITORY, reference.repository());
+        if let Some(tag) = reference.effective_tag() {
+            builder.push(d::CONTAINER_IMAGE_TAG, tag);
+        }
+    }
+    if let Some(image) = host.image(&container.image_id).filter(|image| image.spec.digests_known) {
+        builder.push(d::CONTAINER_IMAGE_DIGESTS, image.spec.repo_digests.clone());
+    }
+    if let Some(novel) = host.novel(&container.image_id) {
+        builder.push(d::CONTAINER_IMAGE_NOVEL, novel);
+    }
+    if let Some(line) = container.command_line() {
+        builder.push(d::CONTAINER_COMMAND_LINE, line);
+    }
+    if let Some(fingerprint) = container.fingerprint() {
+        builder.push(d::CONTAINER_FINGERPRINT, format!("{:012x}", fingerprint >> 16));
+    }
+    builder.push(d::CONTAINER_RUNTIME_NAME, host.runtime());
+    match &container.role {
+        Some(sensor) => {
+            builder.push(d::CONTAINER_ROLE, "sensor");
+            builder.push(d::CONTAINER_ROLE_BASIS, sensor.basis.as_str());
+            builder.push(d::CONTAINER_ROLE_EVIDENCE, sensor.evidence.clone());
+        }
+        None => builder.push(d::CONTAINER_ROLE, "workload"),
+    }
+    if let Some(workload) = owner::workload(container) {
+        builder.push(d::WORKLOAD_ID, workload);
+    }
+    if let Some(owner) = owner::owner(&container.labels) {
+        builder.push(d::CONTAINER_OWNER, owner);
+    }
+    if let Some(clone) = container.clone_of_older {
+        builder.push(d::CONTAINER_CLONE, clone);
+    }
+    if let Some(created) = container.created.filter(|created| !container.time_suspect && *created <= time) {
+        builder.push(d::CONTAINER_AGE, (time - created).as_seconds());
+    }
+    let explained = world.context.explain(host, container, time);
+    builder.push(d::EXPLAINED, explained.verdict.as_str());
+    if let Some(by) = explained.by {
+        builder.push(d::EXPLAINED_BY, by);
+    }
+    builder.push(d::ACTOR, "unknown");
+    builder.push(d::INSPECTED, container.inspected());
+    builder.push(d::PREEXISTING, container.preexisting());
 }
 
 /// Adds the fields of the group POSTURE, when it was inspected.
-pub fn posture_fields(builder: &mut DerivedBuilder, host: &Host, container: &Container) {
-    let _ = (builder, host, container);
+pub fn posture_fields(builder: &mut DerivedBuilder, container: &Container) {
+    if let Some(posture) = &container.posture {
+        posture.fields(&mut |field, value: Value| builder.push(field, value));
+    }
 }
 
 /// Adds the fields of the group LIMITS, when it was inspected.
 pub fn limits_fields(builder: &mut DerivedBuilder, container: &Container) {
-    let _ = (builder, container);
+    if let Some(shape) = container.shape() {
+        Limits::of(shape).fields(&mut |field, value: Value| builder.push(field, value));
+    }
 }

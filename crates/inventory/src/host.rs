@@ -1,12 +1,33 @@
 //! One host: everything that its engine holds.
 
-use crate::container::Container;
+use crate::container::{Container, State};
+use crate::context::Context;
 use crate::id::Id;
+use crate::lookup::Lookup;
+use crate::posture::Posture;
+use crate::pressure::Pressure;
+use crate::role;
+use crate::share::Share;
 use event::fact::{EngineSpec, ImageSpec, NetworkSpec, VolumeSpec};
-use event::{SmolStr, Time};
+use event::{SmolStr, Span, Time};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
+
+/// Containers remembered on one host, those removed lately included: about 200 MB.
+pub const CONTAINERS_MAX: usize = 200_000;
+/// Removed ones remembered: for what is heard of them late, and for `show`.
+pub const REMOVED_MAX: usize = 20_000;
+/// How long a removed one is remembered.
+pub const REMOVED_KEEP: Span = Span::minutes(10);
+/// Images remembered.
+pub const IMAGES_MAX: usize = 32_768;
+/// References remembered.
+pub const REFERENCES_MAX: usize = 131_072;
+/// Networks remembered.
+pub const NETWORKS_MAX: usize = 16_384;
+/// Volumes remembered.
+pub const VOLUMES_MAX: usize = 65_536;
 
 /// A host. Maps keep the order in which things became known.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -17,10 +38,12 @@ pub struct Host {
     pub containers: IndexMap<Id, Box<Container>>,
     /// Removed ones in the order in which they are to be forgotten.
     pub(crate) removed: VecDeque<(Time, Id)>,
+    /// Standing containers by what their clones have in common with them, oldest first.
+    pub(crate) clones: BTreeSet<(u64, Time, u64, Id)>,
     /// Images by id, as inspects and lists describe them.
     pub images: IndexMap<SmolStr, Image>,
     /// Which image id a reference names.
-    pub(crate) references: BTreeMap<SmolStr, SmolStr>,
+    pub(crate) references: IndexMap<SmolStr, SmolStr>,
     /// Networks by id.
     pub networks: IndexMap<SmolStr, Network>,
     /// Volumes by name.
@@ -46,6 +69,8 @@ pub struct Image {
     pub spec: ImageSpec,
     /// It was on the first list: it was there when watching began.
     pub at_start: bool,
+    /// An inspect or a list described it; else only an event named it.
+    pub described: bool,
     /// When it became known.
     pub seen: Time,
     /// Every reference that it was known under, those taken away since included; bounded.
@@ -80,8 +105,10 @@ impl Host {
 
     /// The image id that a reference (`alpine`, `alpine:3.20`, `repository@sha256:…`, an id) names here, as far as it is known.
     pub fn image_id(&self, reference: &str) -> Option<&SmolStr> {
-        let key = reference_key(reference);
-        self.references.get(key.as_str()).or_else(|| self.images.get_key_value(reference).map(|(id, _)| id))
+        if let Some((id, _)) = self.images.get_key_value(reference) {
+            return Some(id);
+        }
+        self.references.get(reference_key(reference).as_str())
     }
 
     /// An image by id.
@@ -98,10 +125,171 @@ impl Host {
     pub fn novel(&self, image_id: &str) -> Option<bool> {
         (self.images_listed && !image_id.is_empty()).then(|| !self.images.get(image_id).is_some_and(|image| image.at_start))
     }
+
+    /// The runtime's name: `docker` until the engine says another.
+    pub fn runtime(&self) -> SmolStr {
+        self.engine.as_ref().map(|engine| engine.product.clone()).filter(|name| !name.is_empty()).unwrap_or(SmolStr::new_static("docker"))
+    }
+
+    /// Takes in a container, and makes room before.
+    pub(crate) fn insert(&mut self, mut container: Container, pressure: &mut Pressure) {
+        if self.containers.len() >= CONTAINERS_MAX {
+            self.make_room(pressure);
+        }
+        container.order = self.order_next;
+        self.order_next += 1;
+        self.containers.insert(container.id.clone(), Box::new(container));
+    }
+
+    /// Forgets a sixteenth of all at once, so that a flood does not cost a walk for each: those that are gone or ended first, then the oldest.
+    fn make_room(&mut self, pressure: &mut Pressure) {
+        let rank = |container: &Container| match container.state {
+            State::Removed => 0u8,
+            State::Exited => 1,
+            State::Unknown => 2,
+            _ => 3,
+        };
+        let mut order: Vec<(u8, u64, Id)> = self.containers.values().map(|c| (rank(c), c.order, c.id.clone())).collect();
+        let many = CONTAINERS_MAX / 16;
+        if many < order.len() {
+            order.select_nth_unstable(many);
+            order.truncate(many);
+        }
+        order.sort_unstable();
+        for (_, _, id) in &order {
+            self.forget(id);
+        }
+        pressure.add("inventory.containers", order.len() as u64);
+    }
+
+    /// Forgets removed containers whose time is over, or that are too many.
+    pub(crate) fn forget_removed(&mut self, now: Time) {
+        while let Some((at, _)) = self.removed.front()
+            && (*at + REMOVED_KEEP < now || self.removed.len() > REMOVED_MAX)
+        {
+            if let Some((_, id)) = self.removed.pop_front() {
+                self.forget(&id);
+            }
+        }
+    }
+
+    fn forget(&mut self, id: &Id) {
+        self.rekey(id, 0);
+        self.containers.swap_remove(id);
+    }
+
+    /// Gives a container the key that its clones share; 0 takes it out.
+    pub(crate) fn rekey(&mut self, id: &Id, key: u64) {
+        let Some(container) = self.containers.get_mut(id) else { return };
+        if container.clone_key != 0 {
+            self.clones.remove(&(container.clone_key, container.clone_since, container.order, id.clone()));
+        }
+        if key != 0 {
+            // The time of creation may become known better later; the entry is found again by the one that it was made with.
+            container.clone_since = container.created.unwrap_or(Time::MAX);
+            self.clones.insert((key, container.clone_since, container.order, id.clone()));
+        }
+        container.clone_key = key;
+    }
+
+    /// Says of a container whether it equals one that has stood for ten minutes.
+    pub(crate) fn judge_clone(&mut self, id: &Id, now: Time) {
+        let Some(container) = self.containers.get(id) else { return };
+        if container.clone_key == 0 {
+            return;
+        }
+        let from = (container.clone_key, Time::MIN, 0, Id::Hex([0; 32]));
+        let older = self
+            .clones
+            .range(from..)
+            .take_while(|(key, created, ..)| *key == container.clone_key && created.0 <= now.minus(crate::world::CLONE_AGE).0)
+            .take(CLONES_LOOK)
+            .any(|(.., other)| other != id && self.containers.get(other).is_some_and(|other| other.runs()));
+        if let Some(container) = self.containers.get_mut(id) {
+            container.clone_of_older = Some(older);
+        }
+    }
+
+    /// Judges all postures anew: the engine's defaults, against which they are judged, became known or changed.
+    pub(crate) fn judge_postures(&mut self, share: &mut Share, context: &Context) {
+        let ids: Vec<Id> = self.containers.values().filter(|c| c.inspected()).map(|c| c.id.clone()).collect();
+        for id in ids {
+            let Some(spec) = self.containers.get(&id).and_then(|container| container.spec()) else { continue };
+            let posture = share.posture(Posture::of(&spec, self.engine.as_ref(), &*self));
+            if let Some(container) = self.containers.get_mut(&id) {
+                container.posture = Some(posture);
+            }
+            self.judge_role(&id, context);
+        }
+    }
+
+    /// Judges anew which part a container plays in monitoring; after its name, image, labels or posture moved.
+    pub(crate) fn judge_role(&mut self, id: &Id, context: &Context) {
+        let Some(container) = self.containers.get(id) else { return };
+        let declared = context.sensor(self, container);
+        let role = role::sensor(&container.name, &container.image, &container.labels, container.posture.as_deref(), declared.as_deref());
+        if let Some(container) = self.containers.get_mut(id) {
+            container.role = role.map(Box::new);
+        }
+    }
+
+    /// Remembers which image a reference names.
+    pub(crate) fn learn_reference(&mut self, reference: &str, id: &SmolStr, pressure: &mut Pressure) {
+        if reference.is_empty() || reference == id {
+            return;
+        }
+        let key = reference_key(reference);
+        if !self.references.contains_key(&key) && self.references.len() >= REFERENCES_MAX {
+            self.references.drain(..REFERENCES_MAX / 16);
+            pressure.add("inventory.references", REFERENCES_MAX as u64 / 16);
+        }
+        match self.references.get_mut(&key) {
+            Some(known) if known == id => {}
+            Some(known) => *known = id.clone(),
+            None => drop(self.references.insert(key, id.clone())),
+        }
+    }
+
+    pub(crate) fn bound_images(&mut self, pressure: &mut Pressure) {
+        if self.images.len() >= IMAGES_MAX {
+            self.images.drain(..IMAGES_MAX / 16);
+            pressure.add("inventory.images", IMAGES_MAX as u64 / 16);
+        }
+    }
+
+    pub(crate) fn bound_networks(&mut self, pressure: &mut Pressure) {
+        if self.networks.len() >= NETWORKS_MAX {
+            self.networks.drain(..NETWORKS_MAX / 16);
+            pressure.add("inventory.networks", NETWORKS_MAX as u64 / 16);
+        }
+    }
+
+    pub(crate) fn bound_volumes(&mut self, pressure: &mut Pressure) {
+        if self.volumes.len() >= VOLUMES_MAX {
+            self.volumes.drain(..VOLUMES_MAX / 16);
+            pressure.add("inventory.volumes", VOLUMES_MAX as u64 / 16);
+        }
+    }
 }
 
-/// A reference as the map has it: with the tag that it implies.
+/// Older equals that are looked at before giving up on finding one that runs: a thousand ended ones before it are no cluster.
+const CLONES_LOOK: usize = 1024;
+
+impl Lookup for Host {
+    fn posture(&self, container: &str) -> Option<&Posture> {
+        self.find(container)?.posture.as_deref()
+    }
+
+    fn network(&self, id_or_name: &str) -> Option<&NetworkSpec> {
+        Host::network(self, id_or_name).filter(|network| network.inspected).map(|network| &network.spec)
+    }
+
+    fn volume(&self, name: &str) -> Option<&VolumeSpec> {
+        self.volumes.get(name)
+    }
+}
+
+/// A reference as the map has it: with the tag that it implies, and without what only spells it otherwise.
 pub(crate) fn reference_key(reference: &str) -> SmolStr {
-    let tail = reference.rsplit('/').next().unwrap_or(reference);
-    if tail.contains(':') || tail.contains('@') { SmolStr::new(reference) } else { SmolStr::from(format!("{reference}:latest")) }
+    crate::image_ref::ImageRef::parse(reference).map_or_else(|| SmolStr::new(reference), |parsed| parsed.canonical())
 }

@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::pressure::Pressure;
 use crate::row::RowOut;
 use crate::timers::Timers;
-use crate::world::World;
+use crate::world::{Moved, WORLD_ROW, World};
 use crate::Rows;
 use event::{Deriver, Emit, Event, Time};
 use serde::{Deserialize, Serialize};
@@ -38,12 +38,29 @@ impl Inventory {
     }
 }
 
+impl Whole {
+    /// Tells every row what moved.
+    fn tell(&mut self, moved: Moved, cause: &Event, out: &mut Emit) {
+        let Whole { world, rows, timers, pressure } = self;
+        if moved.evidence.is_empty() {
+            for step in &moved.steps {
+                rows.step(step, world, cause, &mut RowOut { emit: out, timers, row: 0, pressure });
+            }
+        } else {
+            let mut cause = cause.clone();
+            cause.evidence.extend(moved.evidence);
+            for step in &moved.steps {
+                rows.step(step, world, &cause, &mut RowOut { emit: out, timers, row: 0, pressure });
+            }
+        }
+    }
+}
+
 impl Deriver for Inventory {
     fn apply(&mut self, event: &Event, out: &mut Emit) {
-        let Whole { world, rows, timers, pressure } = &mut self.state;
-        for step in &world.apply(event) {
-            rows.step(step, world, event, &mut RowOut { emit: out, timers, row: 0, pressure });
-        }
+        let state = &mut self.state;
+        let moved = state.world.apply(event, &mut state.timers, &mut state.pressure);
+        state.tell(moved, event, out);
     }
 
     fn next_due(&self) -> Option<Time> {
@@ -51,8 +68,14 @@ impl Deriver for Inventory {
     }
 
     fn fire(&mut self, now: Time, out: &mut Emit) {
-        let Whole { world, rows, timers, pressure } = &mut self.state;
-        while let Some((row, key)) = timers.pop(now) {
+        while let Some((row, key)) = self.state.timers.pop(now) {
+            if row == WORLD_ROW {
+                if let Some((cause, moved)) = self.state.world.fire(&key, now) {
+                    self.state.tell(moved, &cause, out);
+                }
+                continue;
+            }
+            let Whole { world, rows, timers, pressure } = &mut self.state;
             rows.fire(row, &key, now, world, &mut RowOut { emit: out, timers, row, pressure });
         }
     }
@@ -64,6 +87,7 @@ impl Deriver for Inventory {
 
     fn thaw(&mut self, frozen: &[u8]) -> Result<(), String> {
         let mut state: Whole = postcard::from_bytes(frozen).map_err(|error| format!("not a frozen inventory of this version: {error}"))?;
+        state.world.share_again();
         state.world.context = std::mem::take(&mut self.state.world.context);
         self.state = state;
         Ok(())

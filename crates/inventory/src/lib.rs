@@ -8,12 +8,25 @@
 
 pub mod container;
 pub mod context;
+pub mod devices;
+pub mod host_path;
+pub mod image_ref;
+pub mod limits;
+pub mod log;
+pub mod lookup;
+pub mod mounts;
+pub mod names;
+pub mod permissive;
+pub mod posture;
+pub mod role;
 pub mod fields;
 pub mod host;
 pub mod id;
 pub mod inventory;
+pub mod owner;
 pub mod pressure;
 pub mod row;
+mod share;
 pub mod step;
 pub mod timers;
 pub mod world;
@@ -45,24 +58,23 @@ macro_rules! rows {
         impl Rows {
             /// Tells every row a step.
             pub(crate) fn step(&mut self, step: &Step, world: &World, cause: &event::Event, out: &mut RowOut<'_>) {
-                out.row = 0;
+                out.row = world::WORLD_ROW;
                 $(
-                    row::Row::step(&mut self.$name, step, world, cause, out);
                     out.row += 1;
+                    row::Row::step(&mut self.$name, step, world, cause, out);
                 )*
             }
 
             /// Fires a timer of one row.
             pub(crate) fn fire(&mut self, row: u8, key: &TimerKey, now: event::Time, world: &World, out: &mut RowOut<'_>) {
-                let mut index = 0u8;
+                let mut index = world::WORLD_ROW;
                 $(
+                    index += 1;
                     if index == row {
                         out.row = index;
                         return row::Row::fire(&mut self.$name, key, now, world, out);
                     }
-                    index += 1;
                 )*
-                let _ = index;
             }
         }
     };

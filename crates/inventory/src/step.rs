@@ -1,6 +1,7 @@
 //! What one native event moved in the world: the words in which rows are told of it.
 //!
-//! A step names the object only; its payload stands in the fact of the event that caused it, and its state, already moved on, in the world.
+//! A step names the object only; its state, already moved on, is in the world, and what else the event says in the fact of the event that caused it. An
+//! `Inspected` may be told with the create event, or a timer, as its cause, when the answer came before them: read the spec from the world.
 
 use crate::id::Id;
 use event::SmolStr;
@@ -15,6 +16,8 @@ pub enum Step {
         id: Id,
         /// Who showed it.
         by: SeenBy,
+        /// It was known, and steps about it were told, before its create event came.
+        known: bool,
     },
     /// A container became known that nobody saw being created: it stood there before, or its creation was missed.
     Found {

@@ -1,0 +1,85 @@
+//! Containers that are described before anything says how they came to be.
+//!
+//! An inspect answer carries no time of its own. In a file it may stand before the create event of the container that it describes, so a container that looks
+//! younger than the watch is held until its creation is due: then the event has come, or was missed.
+
+use crate::container::Origin;
+use crate::host::Host;
+use crate::step::{SeenBy, Step};
+use crate::timers::TimerKey;
+use crate::world::{Moved, Steps};
+use event::dictionary::DOCKER_CONTAINER;
+use event::{Event, Fields, Provenance, Span, Time};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// How long a create event may come after what describes the container.
+pub(crate) const WAIT: Span = Span::seconds(2);
+
+/// Containers held at once. Beyond it they count as found, at once.
+pub(crate) const HELD_MAX: usize = 65_536;
+
+/// One of them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Hold {
+    /// When the waiting ends.
+    pub(crate) due: Time,
+    /// How it came to be if no event says it until then.
+    pub(crate) otherwise: Origin,
+    /// The records that described it.
+    pub(crate) evidence: Vec<Arc<Provenance>>,
+}
+
+/// What to do with a container that nothing announced.
+pub(crate) enum Arrival {
+    /// It stood there before.
+    Found,
+    /// Its create event may still come.
+    Hold(Time, Origin),
+}
+
+/// Judges a container that was described, created at `created` by the engine's own word (known to within `precision`).
+pub(crate) fn arrival(created: Option<Time>, precision: Span, host: &Host, event: &Event) -> Arrival {
+    let Some(created) = created else { return Arrival::Found };
+    let after = |t: Time| (if t > event.at { t } else { event.at }) + WAIT;
+    match host.watching_since {
+        Some(since) if created >= since + precision => Arrival::Hold(after(created), Origin::Missed),
+        Some(_) => Arrival::Found,
+        // Nothing dated was read yet. Without any time at all, a lone inspect answer tells what stands there.
+        None if event.time.0 <= 0 => Arrival::Found,
+        // The first dated record of the call may be this very container's create event, or one before it.
+        None if created + WAIT > event.time => Arrival::Hold(after(created), Origin::Preexisting),
+        None => Arrival::Found,
+    }
+}
+
+impl Hold {
+    /// What is said when the waiting ends without the event.
+    pub(crate) fn run_out(self, host: &mut Host, key: &TimerKey, now: Time) -> (Event, Moved) {
+        let mut steps = Steps::new();
+        if let Some(container) = host.containers.get_mut(&key.id) {
+            container.origin = self.otherwise;
+            let id = key.id.clone();
+            steps.push(match self.otherwise {
+                Origin::Preexisting => Step::Found { id },
+                _ => Step::Created { id, by: SeenBy::List, known: false },
+            });
+            if container.inspected() {
+                steps.push(Step::Inspected { id: key.id.clone(), first: true, before: None, regrouped: false });
+            }
+        }
+        let cause = Event {
+            kind: DOCKER_CONTAINER,
+            at: now,
+            time: now,
+            late_by: Span::ZERO,
+            time_suspect: false,
+            source: self.evidence.first().map(|record| record.source.clone()).unwrap_or_default(),
+            host: key.host.clone(),
+            subject: key.id.text(),
+            fields: Fields::Derived(Vec::new()),
+            evidence: self.evidence,
+        };
+        (cause, Moved { steps, evidence: Vec::new() })
+    }
+}
