@@ -87,8 +87,11 @@ fn finals(changes: Vec<Change>, judge: &Judge) -> Vec<Finding> {
     changes.into_iter().filter(Change::is_final).map(Change::into_finding).chain(judge.finish()).collect()
 }
 
+/// Entity, opening rule, severity, signals of each rule, first and last second.
+type Told = (String, usize, Level, BTreeMap<String, u64>, i64, i64);
+
 /// What the law says, in the plainest words: signals of a key fall into runs, parted where nothing came for the quiet time.
-fn expected(batches: &[(i64, Vec<(usize, u8)>)]) -> Vec<(String, usize, Level, BTreeMap<String, u64>, i64, i64)> {
+fn expected(batches: &[(i64, Vec<(usize, u8)>)]) -> Vec<Told> {
     struct Run {
         opener: usize,
         level: Level,
