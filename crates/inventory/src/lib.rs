@@ -17,6 +17,8 @@ pub mod lookup;
 pub mod mounts;
 pub mod names;
 pub mod permissive;
+#[cfg(test)]
+mod play;
 pub mod posture;
 pub mod role;
 pub mod fields;
@@ -29,6 +31,7 @@ pub mod row;
 mod share;
 pub mod step;
 pub mod timers;
+mod windows;
 pub mod world;
 
 pub use container::{Container, Origin, State};
@@ -82,4 +85,8 @@ macro_rules! rows {
 
 rows! {
     created,
+    appeared,
+    life,
+    changed,
+    execs,
 }
