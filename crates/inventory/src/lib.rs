@@ -29,6 +29,7 @@ pub mod owner;
 pub mod pressure;
 pub mod row;
 mod share;
+mod tally;
 pub mod step;
 pub mod timers;
 mod windows;
@@ -85,8 +86,12 @@ macro_rules! rows {
 
 rows! {
     created,
+    accumulated,
     appeared,
     life,
     changed,
     execs,
+    networks,
+    engine_row,
+    integrity,
 }

@@ -77,15 +77,22 @@ static KNOWN: &[Known] = &[
     system("etcd", false),
 ];
 
-/// The bones of the known names, in their order; they are plain ASCII.
-static BONES: LazyLock<Vec<String>> = LazyLock::new(|| KNOWN.iter().map(|known| skeleton(known.name)).collect());
+/// The bones of the known names, in their order, with the letters that they hold; they are plain ASCII.
+static BONES: LazyLock<Vec<(String, u32)>> = LazyLock::new(|| {
+    let bones = KNOWN.iter().map(|known| skeleton(known.name));
+    bones.map(|bones| (bones.clone(), letters(&bones))).collect()
+});
 
 /// A name longer than this imitates nothing: it cannot be mistaken, and comparing it would cost.
 const NAME_MAX: usize = 256;
 
 /// Whether a name says that it is part of monitoring: the known name that it holds, exactly.
 pub fn claims_monitoring(name: &str) -> Option<&'static str> {
-    KNOWN.iter().find(|known| known.monitoring && has_words(name, known.name)).map(|known| known.name)
+    if name.len() > NAME_MAX {
+        return None;
+    }
+    let words = words(name);
+    KNOWN.iter().find(|known| known.monitoring && has_words(&words, known.name)).map(|known| known.name)
 }
 
 /// The known name that `name` takes or imitates, and how. Of several the exact one, then the first of the list.
@@ -93,16 +100,19 @@ pub fn resembles(name: &str) -> Option<(&'static str, Likeness)> {
     if name.len() > NAME_MAX {
         return None;
     }
-    if let Some(hit) = KNOWN.iter().find(|known| has_words(name, known.name)) {
+    let words = words(name);
+    if let Some(hit) = KNOWN.iter().find(|known| has_words(&words, known.name)) {
         return Some((hit.name, Likeness::Exact));
     }
     let bones = skeleton(name);
     let core = skeleton(name.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '-' | '_' | '.')));
-    let length = core.chars().count();
-    for (known, other) in KNOWN.iter().zip(BONES.iter()) {
+    let (length, held) = (core.chars().count(), letters(&core));
+    for (known, (other, letters)) in KNOWN.iter().zip(BONES.iter()) {
         let slips = if other.len() >= 9 { 2 } else { 1 };
-        // A slip counts only for the whole name, not for a part: parts of ordinary names are near to something too often.
-        let slip = known.fuzzy && other.len().abs_diff(length) <= slips && edits(&core, other) <= slips;
+        // A slip counts only for the whole name, not for a part: parts of ordinary names are near to something too often. Each slip brings in one letter
+        // at most, so most names are told apart without counting slips.
+        let near = other.len().abs_diff(length) <= slips && (letters & !held).count_ones() as usize <= slips;
+        let slip = known.fuzzy && near && edits(&core, other) <= slips;
         if bones == *other || core == *other || slip || hidden_word(name, other) {
             return Some((known.name, Likeness::Similar));
         }
@@ -110,16 +120,31 @@ pub fn resembles(name: &str) -> Option<(&'static str, Likeness)> {
     None
 }
 
+/// The letters of a name, one bit each.
+fn letters(bones: &str) -> u32 {
+    bones.bytes().filter(u8::is_ascii_lowercase).fold(0, |held, letter| held | 1 << (letter - b'a'))
+}
+
 /// Whether one word of the name, foreign letters and all, has the bones of a known name. Plain ASCII words were compared as they are.
 fn hidden_word(name: &str, bones: &str) -> bool {
     !name.is_ascii() && name.split(['-', '_', '.', '/', ' ']).any(|word| !word.is_ascii() && skeleton(word) == bones)
 }
 
-/// Whether the words of `known` follow one another among the words of `name`.
-fn has_words(name: &str, known: &str) -> bool {
-    let words: Vec<&str> = name.split(['-', '_', '.', '/']).filter(|w| !w.is_empty()).collect();
-    let wanted: Vec<&str> = known.split('-').collect();
-    words.windows(wanted.len()).any(|run| run == wanted)
+/// A name as its words, with one separator around each.
+fn words(name: &str) -> String {
+    let mut words = String::with_capacity(name.len() + 2);
+    words.push('-');
+    words.extend(name.chars().map(|c| if matches!(c, '_' | '.' | '/') { '-' } else { c }));
+    words.push('-');
+    words
+}
+
+/// Whether the words of `known` follow one another among `words`.
+fn has_words(words: &str, known: &str) -> bool {
+    words.match_indices(known).any(|(at, _)| {
+        let end = at + known.len();
+        words.as_bytes().get(at.wrapping_sub(1)) == Some(&b'-') && words.as_bytes().get(end) == Some(&b'-')
+    })
 }
 
 /// The bones of a name: lower case, look-alike letters as one letter, invisible characters and separators gone. Two names with the same bones look the same.
