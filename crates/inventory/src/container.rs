@@ -71,6 +71,9 @@ pub struct Container {
     pub signal: Option<i64>,
     /// The kernel ran out of its memory since it started.
     pub oom: bool,
+    /// The context's entry under which it is counted as standing now.
+    #[serde(skip)]
+    pub(crate) counted_for: Option<u32>,
     /// Position in the sequence of all containers that became known: who came first.
     pub order: u64,
 }
@@ -192,6 +195,7 @@ impl Container {
             exit_code: None,
             signal: None,
             oom: false,
+            counted_for: None,
             order: 0,
         }
     }
@@ -204,6 +208,11 @@ impl Container {
     /// Whether it still exists on the host, running or not.
     pub fn exists(&self) -> bool {
         self.removed.is_none()
+    }
+
+    /// Whether it stands: neither ended nor removed.
+    pub fn stands(&self) -> bool {
+        self.exists() && self.state != State::Exited
     }
 
     /// Whether its process runs (frozen ones included).

@@ -1,6 +1,7 @@
 //! The groups of fields that events about a container share.
 
 use crate::container::Container;
+use crate::context::Explained;
 use crate::host::Host;
 use crate::image_ref::ImageRef;
 use crate::limits::Limits;
@@ -34,6 +35,11 @@ pub fn about_container_at(
 
 /// Adds the fields of the group CONTAINER: what it is called and made of.
 pub fn container_fields(builder: &mut DerivedBuilder, world: &World, host: &Host, container: &Container, time: Time) {
+    container_fields_explained(builder, world.context.explain(host, container, time), host, container, time);
+}
+
+/// The same with a verdict of the context that speaks of more than this container.
+pub fn container_fields_explained(builder: &mut DerivedBuilder, explained: Explained, host: &Host, container: &Container, time: Time) {
     builder.push(d::CONTAINER_ID, container.id.text());
     builder.push(d::CONTAINER_NAME, &container.name);
     if !container.image.is_empty() {
@@ -81,7 +87,6 @@ pub fn container_fields(builder: &mut DerivedBuilder, world: &World, host: &Host
     if let Some(created) = container.created.filter(|created| !container.time_suspect && *created <= time) {
         builder.push(d::CONTAINER_AGE, (time - created).as_seconds());
     }
-    let explained = world.context.explain(host, container, time);
     builder.push(d::EXPLAINED, explained.verdict.as_str());
     if let Some(by) = explained.by {
         builder.push(d::EXPLAINED_BY, by);

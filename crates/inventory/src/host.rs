@@ -12,7 +12,7 @@ use event::fact::{EngineSpec, ImageSpec, NetworkSpec, VolumeSpec};
 use event::{SmolStr, Span, Time};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Containers remembered on one host, those removed lately included: about 200 MB.
 pub const CONTAINERS_MAX: usize = 200_000;
@@ -58,6 +58,9 @@ pub struct Host {
     pub containers_listed: bool,
     /// A collector said that the lists that follow are a reconcile.
     pub(crate) reconciling: bool,
+    /// How many stand of each of the context's entries.
+    #[serde(skip)]
+    pub(crate) standing: BTreeMap<u32, u32>,
     /// The next container's place in the sequence.
     pub(crate) order_next: u64,
 }
@@ -175,7 +178,11 @@ impl Host {
 
     fn forget(&mut self, id: &Id) {
         self.rekey(id, 0);
-        self.containers.swap_remove(id);
+        if let Some(container) = self.containers.swap_remove(id)
+            && let Some(count) = container.counted_for.and_then(|entry| self.standing.get_mut(&entry))
+        {
+            *count = count.saturating_sub(1);
+        }
     }
 
     /// Gives a container the key that its clones share; 0 takes it out.
@@ -231,6 +238,30 @@ impl Host {
         if let Some(container) = self.containers.get_mut(id) {
             container.role = role.map(Box::new);
         }
+    }
+
+    /// Counts a container anew among those that stand of the context's entries; after its state, image or command moved.
+    pub(crate) fn count_entry(&mut self, id: &Id, context: &Context) {
+        let Some(container) = self.containers.get(id) else { return };
+        let before = container.counted_for;
+        let now = if container.stands() { context.entry(self, container) } else { None };
+        if before == now {
+            return;
+        }
+        if let Some(count) = before.and_then(|entry| self.standing.get_mut(&entry)) {
+            *count = count.saturating_sub(1);
+        }
+        if let Some(entry) = now {
+            *self.standing.entry(entry).or_default() += 1;
+        }
+        if let Some(container) = self.containers.get_mut(id) {
+            container.counted_for = now;
+        }
+    }
+
+    /// How many stand of one of the context's entries.
+    pub(crate) fn standing_of(&self, entry: u32) -> u32 {
+        self.standing.get(&entry).copied().unwrap_or_default()
     }
 
     /// Remembers which image a reference names.

@@ -87,8 +87,7 @@ impl Deriver for Inventory {
 
     fn thaw(&mut self, frozen: &[u8]) -> Result<(), String> {
         let mut state: Whole = postcard::from_bytes(frozen).map_err(|error| format!("not a frozen inventory of this version: {error}"))?;
-        state.world.share_again();
-        state.world.context = std::mem::take(&mut self.state.world.context);
+        state.world.take_up(std::mem::take(&mut self.state.world.context));
         self.state = state;
         Ok(())
     }

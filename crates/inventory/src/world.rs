@@ -136,11 +136,17 @@ impl World {
         Some(held.run_out(host, key, now))
     }
 
-    /// Shares again what freezing wrote out many times over.
-    pub(crate) fn share_again(&mut self) {
-        let World { hosts, share, .. } = self;
-        for container in hosts.values_mut().flat_map(|host| host.containers.values_mut()) {
-            share.again(container);
+    /// Takes up, after thawing, what is not part of the frozen state: the operator's context, and what equal containers share.
+    pub(crate) fn take_up(&mut self, context: Context) {
+        self.context = context;
+        let World { hosts, share, context, .. } = self;
+        for host in hosts.values_mut() {
+            for index in 0..host.containers.len() {
+                let Some((_, container)) = host.containers.get_index_mut(index) else { continue };
+                share.again(container);
+                let id = container.id.clone();
+                host.count_entry(&id, context);
+            }
         }
     }
 }

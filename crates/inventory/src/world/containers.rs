@@ -100,6 +100,7 @@ pub(super) fn happened(host: &mut Host, event: &Event, said: &ContainerEvent, ha
     if renamed {
         host.judge_role(&id, hands.context);
     }
+    host.count_entry(&id, hands.context);
     hands.say(step);
 }
 
@@ -241,6 +242,7 @@ pub(super) fn inspected(host: &mut Host, event: &Event, spec: &ContainerSpec, ha
         host.judge_clone(&id, event.at);
     }
     host.judge_role(&id, hands.context);
+    host.count_entry(&id, hands.context);
     if !silent {
         hands.say(Step::Inspected { id, first, before, regrouped });
     }
@@ -277,6 +279,7 @@ pub(super) fn removed(host: &mut Host, event: &Event, id: &Id, by: SeenBy, hands
     container.removed = Some(event.time);
     container.time_suspect |= event.time_suspect;
     host.rekey(id, 0);
+    host.count_entry(id, hands.context);
     host.removed.push_back((event.at, id.clone()));
     hands.say(Step::Removed { id: id.clone(), by });
 }

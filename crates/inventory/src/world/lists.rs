@@ -71,6 +71,7 @@ fn containers(host: &mut Host, event: &Event, list: &[ListedContainer], at_start
                 container.time_suspect = true;
             }
             host.judge_role(&id, hands.context);
+            host.count_entry(&id, hands.context);
         } else {
             let state = State::named(&entry.status);
             let origin = if at_start { Origin::Preexisting } else { Origin::Missed };
