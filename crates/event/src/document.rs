@@ -75,6 +75,20 @@ impl Document {
         &self.root
     }
 
+    /// Calls `f` with every scalar in it, at any depth, in the order of the text.
+    pub fn each_leaf<'a>(&'a self, f: &mut dyn FnMut(ValueRef<'a>)) {
+        fn walk<'a>(value: &'a sonic_rs::Value, f: &mut dyn FnMut(ValueRef<'a>)) {
+            if let Some(object) = value.as_object() {
+                object.iter().for_each(|(_, child)| walk(child, f));
+            } else if let Some(array) = value.as_array() {
+                array.iter().for_each(|child| walk(child, f));
+            } else {
+                f(scalar(value));
+            }
+        }
+        walk(&self.root, f);
+    }
+
     /// True when some object holds the same key twice: two parsers may then read two different records.
     pub fn has_duplicate_keys(&self) -> bool {
         has_duplicates(&self.root)

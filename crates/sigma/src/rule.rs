@@ -1,6 +1,8 @@
 //! A rule as it was read: what the rest of the house may ask of it.
 
-use event::{Level, SmolStr, Span};
+use crate::check::Compare;
+use crate::detection::Detection;
+use event::{Kind, Level, SmolStr, Span};
 
 /// One Sigma rule or correlation.
 #[derive(Clone, Debug)]
@@ -45,6 +47,12 @@ pub struct Rule {
     pub content_hash: u64,
     /// The rule's own text.
     pub text: String,
+    /// Kinds of event that it may read by its logsource and the event names that it asks for; empty for correlations.
+    pub kinds: Vec<Kind>,
+    /// Fields that the key `landwaiter` names, with their lines: a correlation can be checked only beside its rules.
+    pub(crate) named: Vec<(SmolStr, usize)>,
+    /// What a plain rule looks for; absent for correlations.
+    pub(crate) detection: Option<Detection>,
 }
 
 /// Where a rule looks.
@@ -69,6 +77,16 @@ pub struct Correlation {
     pub group_by: Vec<SmolStr>,
     /// `timespan`.
     pub timespan: Span,
+    /// `condition.field`: whose values are counted.
+    pub fields: Vec<SmolStr>,
+    /// `generate`: whether the rules that it refers to give signals of their own too.
+    pub generate: bool,
+    /// What the count must be; all must hold. Empty for temporal ones that want every rule.
+    pub(crate) conditions: Vec<(Compare, u64)>,
+    /// `aliases`: a name, and for each rule the field that it stands for.
+    pub(crate) aliases: Vec<(SmolStr, Vec<(String, SmolStr)>)>,
+    /// Line at which it starts.
+    pub(crate) line: usize,
 }
 
 /// The types of correlation.

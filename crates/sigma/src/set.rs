@@ -1,0 +1,178 @@
+//! Many rules compiled into one set: predicates shared, fields shared, and for each kind of event the programs that can match it.
+
+use crate::check::Check;
+use crate::detection::errors;
+use crate::index::Plan;
+use crate::link;
+use crate::program::Program;
+use crate::rule::Rule;
+use event::{Event, FieldId, Kind, Path, Problem, SmolStr, Value};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Rules, compiled. Immutable; one set serves any number of matchers.
+#[derive(Debug, Default)]
+pub struct RuleSet {
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) shared: Vec<Shared>,
+    pub(crate) slots: Vec<Slot>,
+    /// For each derived field, the slot that reads it.
+    pub(crate) slot_of_field: Vec<Option<u32>>,
+    /// By [`Kind::index`].
+    pub(crate) plans: Vec<Plan>,
+    /// Correlations, those that others refer to first.
+    pub(crate) correlations: Vec<link::Linked>,
+    /// For each rule, the correlations that count it, and its position in their list.
+    pub(crate) listeners: Vec<Vec<(u32, u8)>>,
+    /// For each rule, what its signals carry.
+    pub(crate) carried: Vec<Vec<(SmolStr, Source)>>,
+}
+
+/// A predicate that any number of rules ask.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    pub slot: u32,
+    /// The other field of a reference.
+    pub other: Option<u32>,
+    pub check: Arc<Check>,
+}
+
+/// A field that some predicate reads.
+#[derive(Clone, Debug)]
+pub(crate) struct Slot {
+    pub source: Source,
+}
+
+/// Where the values of a name come from.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    /// Every value of the event.
+    Everything,
+    /// A derived field, in native events a path.
+    Named { field: Option<FieldId>, path: Path },
+}
+
+impl Source {
+    pub fn named(name: &str) -> Source {
+        if name.is_empty() { Source::Everything } else { Source::Named { field: FieldId::named(name), path: Path::new(name) } }
+    }
+
+    /// The value that an event has there: one value as it is, several as a list.
+    pub fn value(&self, event: &Event) -> Option<Value> {
+        let Source::Named { field, path } = self else { return None };
+        if *field == Some(event::dictionary::HOST_NAME) {
+            return (!event.host.is_empty()).then(|| Value::Text(event.host.clone()));
+        }
+        match &event.fields {
+            event::Fields::Derived(_) => field.and_then(|field| event.derived(field)).cloned(),
+            event::Fields::Native(_) => {
+                let mut found = Vec::new();
+                event.each_native(path, &mut |v| {
+                    if found.len() < CARRIED_VALUES_MAX && !matches!(v, event::ValueRef::Null | event::ValueRef::Composite) {
+                        found.push(v.to_value());
+                    }
+                });
+                if found.len() > 1 { Some(Value::List(found)) } else { found.pop() }
+            }
+        }
+    }
+}
+
+/// Elements of one list that a signal carries; a finding shows fewer.
+const CARRIED_VALUES_MAX: usize = 100;
+
+impl RuleSet {
+    /// Compiles rules. They keep their order and number: a rule that cannot be used stays in its place and never matches.
+    pub fn compile(mut rules: Vec<Rule>) -> (RuleSet, Vec<Problem>) {
+        let mut problems = Vec::new();
+        let links = link::link(&mut rules, &mut problems);
+        let mut set = RuleSet { listeners: vec![Vec::new(); rules.len()], correlations: links, ..RuleSet::default() };
+        for (order, linked) in set.correlations.iter().enumerate() {
+            for (position, member) in linked.members.iter().enumerate() {
+                set.listeners[member.rule].push((order as u32, position as u8));
+            }
+        }
+        let mut interner = Interner::default();
+        let mut programs: Vec<Vec<(u32, Program)>> = vec![Vec::new(); event::dictionary::KINDS.len()];
+        for (index, rule) in rules.iter().enumerate() {
+            let Some(detection) = &rule.detection else { continue };
+            let shared: Vec<u32> = detection.predicates.iter().map(|p| interner.predicate(p)).collect();
+            for kind in &rule.kinds {
+                let program = Program::new(detection, &shared, *kind);
+                if program != Program::Always(false) {
+                    programs[kind.index()].push((index as u32, program));
+                }
+            }
+        }
+        set.shared = interner.shared;
+        set.slots = interner.slots;
+        set.slot_of_field = vec![None; event::dictionary::FIELDS.len()];
+        for (slot, Slot { source }) in set.slots.iter().enumerate() {
+            if let Source::Named { field: Some(field), .. } = source {
+                set.slot_of_field[field.index()] = Some(slot as u32);
+            }
+        }
+        set.plans = programs.into_iter().map(|programs| Plan::new(programs, &set.shared)).collect();
+        set.carried = rules
+            .iter()
+            .map(|rule| link::carried_names(rule).into_iter().map(|name| (name.clone(), Source::named(&name))).collect())
+            .collect();
+        set.rules = rules;
+        debug_assert!(errors(&problems) == 0 || !problems.is_empty());
+        (set, problems)
+    }
+
+    /// The rules, in the order in which they were given.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// Index of the rule of that name or id; of several the first.
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.rules.iter().position(|rule| rule.name == name || (!rule.id.is_empty() && rule.id == name))
+    }
+
+    /// For each kind, by [`Kind::index`]: whether some rule may match it. What nobody reads need not be made.
+    pub fn wanted(&self) -> Vec<bool> {
+        Kind::all().map(|kind| self.plans.get(kind.index()).is_some_and(|plan| !plan.programs.is_empty())).collect()
+    }
+
+    /// How many different predicates all rules together ask.
+    pub fn predicates(&self) -> usize {
+        self.shared.len()
+    }
+}
+
+/// Gives equal things one number.
+#[derive(Default)]
+struct Interner {
+    slots: Vec<Slot>,
+    slot_of_name: BTreeMap<SmolStr, u32>,
+    shared: Vec<Shared>,
+    shared_of_text: BTreeMap<String, u32>,
+}
+
+impl Interner {
+    fn slot(&mut self, name: &SmolStr) -> u32 {
+        let slots = &mut self.slots;
+        *self.slot_of_name.entry(name.clone()).or_insert_with(|| {
+            slots.push(Slot { source: Source::named(name) });
+            slots.len() as u32 - 1
+        })
+    }
+
+    fn predicate(&mut self, predicate: &crate::detection::Predicate) -> u32 {
+        if let Some(index) = self.shared_of_text.get(&predicate.shown) {
+            return *index;
+        }
+        let slot = self.slot(&predicate.field);
+        let other = match &*predicate.check {
+            Check::Reference { field, .. } => Some(self.slot(field)),
+            _ => None,
+        };
+        let index = self.shared.len() as u32;
+        self.shared.push(Shared { slot, other, check: predicate.check.clone() });
+        self.shared_of_text.insert(predicate.shown.clone(), index);
+        index
+    }
+}
