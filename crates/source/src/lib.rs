@@ -9,6 +9,7 @@
 mod docker_list;
 mod fields;
 mod prepare;
+pub mod read;
 pub mod recording;
 mod skim;
 
