@@ -56,8 +56,10 @@ pub struct Host {
     pub images_listed: bool,
     /// The container list at start has been seen.
     pub containers_listed: bool,
-    /// A collector said that the lists that follow are a reconcile.
-    pub(crate) reconciling: bool,
+    /// The network list at start has been seen.
+    pub networks_listed: bool,
+    /// The volume list at start has been seen.
+    pub volumes_listed: bool,
     /// How many stand of each of the context's entries.
     #[serde(skip)]
     pub(crate) standing: BTreeMap<u32, u32>,

@@ -6,7 +6,8 @@ use crate::row::RowOut;
 use crate::timers::Timers;
 use crate::world::{Moved, WORLD_ROW, World};
 use crate::Rows;
-use event::{Deriver, Emit, Event, Time};
+use event::dictionary::{SENSOR_COUNT, SENSOR_PRESSURE, SENSOR_REASON, SENSOR_SOURCE};
+use event::{Deriver, DerivedBuilder, Emit, Event, SmolStr, Time};
 use serde::{Deserialize, Serialize};
 
 /// What exists and existed, and what follows from it.
@@ -56,11 +57,23 @@ impl Whole {
     }
 }
 
+/// Says that a bound was reached.
+fn pressed(builder: DerivedBuilder, bound: &str, count: u64, out: &mut Emit) {
+    if out.wants(SENSOR_PRESSURE) {
+        let source = SmolStr::new_static("inventory");
+        let builder = builder.about(&source).with(SENSOR_SOURCE, &source).with(SENSOR_REASON, bound).with(SENSOR_COUNT, count);
+        out.push(builder.build());
+    }
+}
+
 impl Deriver for Inventory {
     fn apply(&mut self, event: &Event, out: &mut Emit) {
         let state = &mut self.state;
         let moved = state.world.apply(event, &mut state.timers, &mut state.pressure);
         state.tell(moved, event, out);
+        for (bound, count) in state.pressure.take() {
+            pressed(DerivedBuilder::caused_by(SENSOR_PRESSURE, "sensor", event), &bound, count, out);
+        }
     }
 
     fn next_due(&self) -> Option<Time> {
@@ -73,10 +86,13 @@ impl Deriver for Inventory {
                 if let Some((cause, moved)) = self.state.world.fire(&key, now) {
                     self.state.tell(moved, &cause, out);
                 }
-                continue;
+            } else {
+                let Whole { world, rows, timers, pressure } = &mut self.state;
+                rows.fire(row, &key, now, world, &mut RowOut { emit: out, timers, row, pressure });
             }
-            let Whole { world, rows, timers, pressure } = &mut self.state;
-            rows.fire(row, &key, now, world, &mut RowOut { emit: out, timers, row, pressure });
+            for (bound, count) in self.state.pressure.take() {
+                pressed(DerivedBuilder::at(SENSOR_PRESSURE, "sensor", now, key.host.clone(), Vec::new()), &bound, count, out);
+            }
         }
     }
 

@@ -32,6 +32,7 @@ mod share;
 mod tally;
 pub mod step;
 pub mod timers;
+pub mod view;
 mod windows;
 pub mod world;
 
@@ -43,6 +44,7 @@ pub use inventory::Inventory;
 pub use row::{Row, RowOut};
 pub use step::{Listed, SeenBy, Step};
 pub use timers::TimerKey;
+pub use view::ContainerView;
 pub use world::World;
 
 /// Declares the rows: each is a module of this crate with a `pub struct State`.
@@ -90,8 +92,12 @@ rows! {
     appeared,
     life,
     changed,
+    host_posture,
+    sensor,
     execs,
     networks,
     engine_row,
     integrity,
+    images,
+    masquerade,
 }

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Pressure {
     counts: BTreeMap<String, Count>,
+    /// Something was added since the last look.
+    stirred: bool,
 }
 
 /// One bound's count.
@@ -23,6 +25,7 @@ impl Pressure {
         if count == 0 {
             return;
         }
+        self.stirred = true;
         match self.counts.get_mut(bound) {
             Some(entry) => entry.forgotten = entry.forgotten.saturating_add(count),
             None => drop(self.counts.insert(bound.to_owned(), Count { forgotten: count, next: 1 })),
@@ -32,6 +35,9 @@ impl Pressure {
     /// What is worth saying now: bound and count.
     pub fn take(&mut self) -> Vec<(String, u64)> {
         let mut due = Vec::new();
+        if !std::mem::take(&mut self.stirred) {
+            return due;
+        }
         for (bound, count) in &mut self.counts {
             if count.forgotten >= count.next {
                 due.push((bound.clone(), count.forgotten));

@@ -181,11 +181,6 @@ pub enum Step {
     },
     /// A collector says something of its own sight; the fact says what.
     Note,
-    /// A record that no decoder understood (from [`crate::Inventory::undecodable`]); the cause is a stub without a document.
-    Undecodable {
-        /// Why.
-        reason: SmolStr,
-    },
     /// Any other native event: a stub for a record that was too large, or one without a fact.
     Unread,
 }

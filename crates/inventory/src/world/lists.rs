@@ -19,27 +19,26 @@ const PRECISION: Span = Span::seconds(1);
 
 /// Applies a complete list.
 pub(super) fn taken(host: &mut Host, event: &Event, list: &List, hands: &mut Hands<'_>) {
-    let reconciling = host.reconciling;
     let (what, at_start) = match list {
         List::Containers(list) => {
-            let at_start = !host.containers_listed && !reconciling;
+            let at_start = !host.containers_listed;
             host.containers_listed = true;
             containers(host, event, list, at_start, hands);
             (Listed::Containers, at_start)
         }
         List::Images(list) => {
-            let at_start = !host.images_listed && !reconciling;
-            host.images_listed |= at_start;
+            let at_start = !host.images_listed;
+            host.images_listed = true;
             images::listed(host, event, list, at_start, hands);
             (Listed::Images, at_start)
         }
         List::Networks(list) => {
             networks(host, event, list);
-            (Listed::Networks, !reconciling)
+            (Listed::Networks, !std::mem::replace(&mut host.networks_listed, true))
         }
         List::Volumes(list) => {
             host.volumes = list.iter().take(crate::host::VOLUMES_MAX).map(|volume| (volume.name.clone(), volume.clone())).collect();
-            (Listed::Volumes, !reconciling)
+            (Listed::Volumes, !std::mem::replace(&mut host.volumes_listed, true))
         }
     };
     hands.say(Step::Listed { what, at_start });

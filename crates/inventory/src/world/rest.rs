@@ -106,10 +106,8 @@ pub(super) fn engine_seen(host: &mut Host, spec: &EngineSpec, hands: &mut Hands<
 pub(super) fn noted(host: &mut Host, event: &Event, note: &SensorNote, hands: &mut Hands<'_>) {
     match &note.note {
         Sight::Started => {
-            host.reconciling = false;
             host.watching_since.get_or_insert(event.time);
         }
-        Sight::Lost { .. } | Sight::Resumed { .. } | Sight::Reconciled => host.reconciling = true,
         Sight::Missed { object, id, .. } if object == "container" => {
             hands.say(Step::InspectMissed { id: Id::new(id) });
         }
