@@ -272,3 +272,124 @@ fn count(world: &World, host: &Host, container: &Container) -> Counted {
 fn group_of(container: &Container) -> SmolStr {
     if container.image_id.is_empty() { SmolStr::from(format!("reference:{}", reference_key(&container.image))) } else { container.image_id.clone() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::Context;
+    use crate::play::{Play, id};
+    use event::fact::{ContainerAction, ContainerSpec, Fact, List, ListedContainer};
+
+    const IMAGE: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    const FIELDS: &[&str] = &["accumulated.created", "accumulated.standing", "accumulated.standing_new", "accumulated.ended"];
+
+    fn spec(image: &str, command: &str) -> ContainerSpec {
+        ContainerSpec { image: image.into(), image_id: IMAGE.into(), command: vec![command.into()], ..ContainerSpec::default() }
+    }
+
+    fn last(play: &Play, fields: &[&str]) -> String {
+        play.draw(d::CONTAINER_ACCUMULATED, fields).lines().last().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn the_twentieth_of_a_spray_stands_at_twenty() {
+        let mut play = Play::new();
+        for n in 0..20 {
+            play.run(&format!("c{n}"), spec("alpine:3.20", "sleep"));
+        }
+        assert_eq!(last(&play, FIELDS), "20 | 20 | 20 | 0");
+    }
+
+    #[test]
+    fn jobs_that_come_and_go_never_stand_above_one() {
+        let mut play = Play::new();
+        for n in 0..40 {
+            let word = format!("c{n}");
+            play.run(&word, spec("alpine:3.20", "make"));
+            play.container(&word, "", "alpine:3.20", ContainerAction::Die { exit_code: Some(0) });
+            play.container(&word, "", "alpine:3.20", ContainerAction::Destroy);
+        }
+        assert_eq!(last(&play, FIELDS), "40 | 1 | 1 | 39");
+    }
+
+    #[test]
+    fn twenty_tags_of_one_image_are_one_image_once_inspect_shows_it() {
+        let mut play = Play::new();
+        for n in 0..20 {
+            play.run(&format!("c{n}"), spec(&format!("registry.example/{n}/app{n}:1"), "sleep"));
+        }
+        assert_eq!(last(&play, FIELDS), "20 | 20 | 20 | 0");
+        assert_eq!(last(&play, &["accumulated.references"]), "20");
+    }
+
+    #[test]
+    fn the_window_slides() {
+        let mut play = Play::new();
+        for n in 0..10 {
+            play.run(&format!("c{n}"), spec("alpine:3.20", "sleep")).wait(10.0);
+        }
+        assert_eq!(last(&play, FIELDS), "6 | 6 | 6 | 0");
+    }
+
+    #[test]
+    fn neither_a_reboot_nor_what_stood_there_counts() {
+        let mut play = Play::new();
+        let entry = |n: usize| ListedContainer { id: id(&format!("c{n}")), image: "alpine:3.20".into(), ..ListedContainer::default() };
+        play.tell(d::DOCKER_LIST, Some(Fact::List(List::Containers((0..30).map(entry).collect()))));
+        for n in 0..30 {
+            play.container(&format!("c{n}"), "", "alpine:3.20", ContainerAction::Start);
+        }
+        assert_eq!(play.draw(d::CONTAINER_ACCUMULATED, FIELDS), "");
+    }
+
+    #[test]
+    fn clones_of_what_has_stood_are_explained() {
+        let mut play = Play::new();
+        play.run("old", spec("app:1", "serve")).wait(700.0);
+        for n in 0..20 {
+            play.run(&format!("c{n}"), spec("app:1", "serve"));
+        }
+        // The last one has not been inspected when it is counted.
+        assert_eq!(last(&play, &["accumulated.created", "accumulated.standing_new", "accumulated.clones_of_older"]), "20 | 1 | 19");
+        play.run("other", spec("app:1", "mine")).run("more", spec("app:1", "mine"));
+        assert_eq!(last(&play, &["accumulated.created", "accumulated.standing_new", "accumulated.clones_of_older"]), "22 | 2 | 20");
+    }
+
+    #[test]
+    fn dangerous_ones_are_told_when_inspect_shows_them() {
+        let mut play = Play::new();
+        for n in 0..3 {
+            play.run(&format!("c{n}"), ContainerSpec { privileged: true, ..spec("alpine:3.20", "sleep") });
+        }
+        assert_eq!(last(&play, &["accumulated.created", "accumulated.dangerous"]), "3 | 3");
+    }
+
+    #[test]
+    fn what_is_declared_explains_until_it_is_exceeded() {
+        let text = format!(
+            "[[workload]]\nimage = \"{IMAGE}\"\ncommand = \"serve\"\nmax_standing = 25\nowner = \"shop\"\nreason = \"load test\"\nexpires = \"2027-01-01\"\n"
+        );
+        let (context, problems) = Context::parse(&text, "context.toml");
+        assert_eq!(problems, []);
+        let mut play = Play::with(context);
+        for n in 0..25 {
+            play.run(&format!("c{n}"), spec("app:1", "serve"));
+        }
+        assert_eq!(last(&play, &["accumulated.standing", "accumulated.standing_new", "explained", "explained.by"]), "25 | 1 | known | shop: load test");
+        play.run("one", spec("app:1", "serve")).run("too", spec("app:1", "serve"));
+        assert_eq!(last(&play, &["accumulated.standing", "accumulated.standing_new", "explained"]), "27 | 27 | contradicted");
+        assert!(play.draw(d::CONTAINER_APPEARED, &["explained"]).ends_with("contradicted\ncontradicted"));
+    }
+
+    #[test]
+    fn the_first_and_the_last_ten_are_cited() {
+        let mut play = Play::new();
+        for n in 0..50 {
+            play.container(&format!("c{n}"), "", "alpine:3.20", ContainerAction::Create);
+        }
+        let event = play.said.iter().rfind(|event| event.kind == d::CONTAINER_ACCUMULATED).unwrap();
+        let mut cited: Vec<u64> = event.evidence.iter().map(|record| record.place.number).collect();
+        cited.sort_unstable();
+        assert_eq!(cited, (1..=10).chain(41..=50).collect::<Vec<u64>>());
+    }
+}

@@ -8,10 +8,13 @@ use std::sync::Arc;
 
 /// A host's day, as it is told.
 pub(crate) struct Play {
-    inventory: Inventory,
-    now: Time,
+    pub(crate) inventory: Inventory,
+    context: Context,
+    pub(crate) now: Time,
     number: u64,
-    said: Vec<Event>,
+    pub(crate) said: Vec<Event>,
+    /// Freezes and thaws at every record.
+    pub(crate) freezing: bool,
     pub(crate) duplicate_keys: bool,
     pub(crate) suspect: bool,
 }
@@ -24,8 +27,14 @@ pub(crate) fn id(word: &str) -> SmolStr {
 
 impl Play {
     pub(crate) fn new() -> Play {
+        Play::with(Context::default())
+    }
+
+    /// The same for an operator who declared something.
+    pub(crate) fn with(context: Context) -> Play {
         let now = Time::from_seconds(1_000_000, 0);
-        Play { inventory: Inventory::new(Context::default()), now, number: 0, said: Vec::new(), duplicate_keys: false, suspect: false }
+        let inventory = Inventory::new(context.clone());
+        Play { inventory, context, now, number: 0, said: Vec::new(), freezing: true, duplicate_keys: false, suspect: false }
     }
 
     /// Lets time pass.
@@ -78,10 +87,12 @@ impl Play {
         self.inventory.apply(&event, &mut emit);
         self.said.extend(emit.events);
         // Every play also shows that freezing at any record loses nothing.
-        let frozen = self.inventory.freeze();
-        let mut thawed = Inventory::new(Context::default());
-        thawed.thaw(&frozen).expect("what was frozen thaws");
-        self.inventory = thawed;
+        if self.freezing {
+            let frozen = self.inventory.freeze();
+            let mut thawed = Inventory::new(self.context.clone());
+            thawed.thaw(&frozen).expect("what was frozen thaws");
+            self.inventory = thawed;
+        }
         self
     }
 
