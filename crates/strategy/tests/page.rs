@@ -40,10 +40,10 @@ fn the_example_page_is_understood() {
             ("run", "validation"),
         ]
     );
-    assert_eq!(page.scenarios[5].name, "privileged-example > Validation > docker run with all privileges");
+    assert_eq!(page.scenarios[5].name, "privileged-example > Validation > docker create with all privileges");
     assert_eq!(
         page.scenarios[5].console[0].text,
-        "docker run -d --privileged --name $RUN --label landwaiter.run=$RUN alpine:3.20 sleep 60"
+        "docker create --privileged --name $RUN --label landwaiter.run=$RUN alpine:3.20 sleep 60"
     );
     assert_eq!(page.scenarios[2].claim, ClaimKind::Assumption(vec!["docker_container".into()]));
     assert_eq!((page.priority[0].level, page.priority[0].rule.as_str()), (Level::High, "runs-privileged"));
@@ -102,13 +102,13 @@ fn all_mistakes_are_told_at_once_in_the_order_of_the_page() {
 #[test]
 fn settings_of_a_group_hold_below_it_and_its_heading_is_no_test() {
     let text = PAGE.replace(
-        "### docker run with all privileges {#run}\n",
-        "### At once\n\n```toml\nrepeat = 3\nevery = \"2s\"\n```\n\n#### docker run with all privileges {#run}\n",
+        "### docker create with all privileges {#run}\n",
+        "### At once\n\n```toml\nrepeat = 3\nevery = \"2s\"\n```\n\n#### docker create with all privileges {#run}\n",
     );
     let (page, problems) = read(&text);
     assert_eq!(problems, Vec::<String>::new());
     let run = page.scenario("run").unwrap();
-    assert_eq!(run.name, "privileged-example > Validation > At once > docker run with all privileges");
+    assert_eq!(run.name, "privileged-example > Validation > At once > docker create with all privileges");
     assert_eq!(run.play.repeat, 3);
     assert!(page.scenario("at-once").is_none());
 }
@@ -122,7 +122,7 @@ fn sections_come_in_any_order_and_level_and_unknown_ones_are_kept() {
     let text = text
         .replace("\n### A build", "\n#### A build")
         .replace("\n### Quiet", "\n#### Quiet")
-        .replace("\n### docker run", "\n#### docker run");
+        .replace("\n### docker create", "\n#### docker create");
     let text = text.replace("### Priority", "### Environments\n\nall\n\n### Alert Priority");
     let (page, problems) = read(&text);
     assert_eq!(problems, Vec::<String>::new());

@@ -1,0 +1,70 @@
+//! Whether a strategy was able to see at all. Silence of a strategy that saw nothing is no finding of innocence, so it is said: *not evaluated*.
+
+use event::fact::{self, Fact};
+use event::{Prepared, SmolStr, Time};
+use std::collections::{BTreeMap, BTreeSet};
+use strategy::Strategy;
+
+/// What could be seen in an interval.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sight {
+    /// Sources that said something.
+    pub seen: BTreeSet<SmolStr>,
+    /// Sources that were cut off or lost records, with why.
+    pub impaired: BTreeMap<SmolStr, String>,
+}
+
+/// A strategy's verdict on its own sight.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Evaluation {
+    /// Its silence means something.
+    Evaluated,
+    /// Its silence means nothing, for these reasons.
+    NotEvaluated(Vec<String>),
+}
+
+impl Sight {
+    /// What records show of their sources' sight.
+    pub fn of<'a>(records: impl IntoIterator<Item = &'a Prepared>) -> Sight {
+        let mut sight = Sight::default();
+        for prepared in records {
+            sight.add(prepared);
+        }
+        sight
+    }
+
+    /// Takes one record more.
+    pub fn add(&mut self, prepared: &Prepared) {
+        let Some(Ok(decoded)) = &prepared.content else { return };
+        if !self.seen.contains(&prepared.record.source) {
+            self.seen.insert(prepared.record.source.clone());
+        }
+        let Some(Fact::Sensor(note)) = &decoded.fact else { return };
+        let at = prepared.time().unwrap_or(Time(0));
+        let why = match &note.note {
+            fact::Sight::Resumed { complete: true, .. } => {
+                // The engine replayed what lay between, so nothing is missing after all.
+                self.impaired.remove(&note.of);
+                return;
+            }
+            fact::Sight::Lost { reason } => format!("was cut off at {at}: {reason}"),
+            fact::Sight::Resumed { complete: false, .. } => format!("came back at {at} with a gap"),
+            fact::Sight::Dropped { count, .. } => format!("lost {count} records at {at}"),
+            _ => return,
+        };
+        self.impaired.entry(note.of.clone()).or_insert(why);
+    }
+}
+
+/// Whether a strategy's silence over what was seen means anything.
+pub fn evaluated(strategy: &Strategy, sight: &Sight) -> Evaluation {
+    let mut reasons = Vec::new();
+    for source in &strategy.sources {
+        if !sight.seen.contains(source) {
+            reasons.push(format!("{source} was not there"));
+        } else if let Some(why) = sight.impaired.get(source) {
+            reasons.push(format!("{source} {why}"));
+        }
+    }
+    if reasons.is_empty() { Evaluation::Evaluated } else { Evaluation::NotEvaluated(reasons) }
+}
