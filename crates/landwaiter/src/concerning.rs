@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// An event of a network does not carry the network's labels, only its inspect answer does, and that comes later: so all records are needed at once.
 /// Lists are left out, because an answer is kept whole or not at all.
 pub fn only_run(records: Vec<Record>, run: &str) -> Vec<Record> {
-    let label = format!(r#""landwaiter.run":{}"#, serde_json::to_string(run).unwrap_or_default());
+    let label = label(run);
     let mut ids = BTreeSet::new();
     for record in &records {
         if let Some(text) = text(record)
@@ -20,6 +20,16 @@ pub fn only_run(records: Vec<Record>, run: &str) -> Vec<Record> {
         }
     }
     records.into_iter().filter(|record| concerns(record, &label, &ids)).collect()
+}
+
+/// A run's label, as it stands in events and answers.
+pub fn label(run: &str) -> String {
+    format!(r#""landwaiter.run":{}"#, serde_json::to_string(run).unwrap_or_default())
+}
+
+/// Whether a record speaks of the engine or its images rather than of what a run made.
+pub fn is_of_the_engine(record: &Record) -> bool {
+    matches!(record.source.as_str(), "docker_info" | "sensor") || record.body == Body::Tick
 }
 
 fn concerns(record: &Record, label: &str, ids: &BTreeSet<String>) -> bool {
@@ -40,7 +50,8 @@ fn is_list(record: &Record) -> bool {
     matches!(record.source.as_str(), "docker_containers" | "docker_images" | "docker_networks" | "docker_volumes")
 }
 
-fn text(record: &Record) -> Option<&str> {
+/// A record's text.
+pub fn text(record: &Record) -> Option<&str> {
     match &record.body {
         Body::Data(bytes) => std::str::from_utf8(bytes).ok(),
         Body::Tick => None,

@@ -4,9 +4,9 @@ use crate::ui::Failure;
 use event::Span;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use source::collect::{Address, AskError, Client, Live, Stopper, Surroundings};
+use source::collect::{Address, AskError, Client, Live, Stats, Stopper, Surroundings};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// What happened just before the end is still on its way: order wait, the last inspects, and a container that is being removed.
@@ -62,18 +62,25 @@ impl Interrupted {
 }
 
 /// Stops the collector on SIGINT, SIGTERM or SIGHUP. A second signal ends the program at once.
-pub fn stop_on_signals(stopper: Option<Stopper>) -> Result<Interrupted, Failure> {
+pub fn stop_on_signals(stopper: Stopper) -> Result<Interrupted, Failure> {
+    on_signals(move |again, signal| match again {
+        true => std::process::exit(128 + signal),
+        false => stopper.stop_in(DRAIN_INTERRUPTED),
+    })
+}
+
+/// Only remembers signals, for commands that must clean up whatever happens.
+pub fn remember_signals() -> Result<Interrupted, Failure> {
+    on_signals(|_, _| {})
+}
+
+fn on_signals(act: impl Fn(bool, i32) + Send + 'static) -> Result<Interrupted, Failure> {
     let interrupted = Interrupted::default();
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(|e| Failure::new(format!("listen for signals: {e}")))?;
     let flag = interrupted.clone();
     std::thread::spawn(move || {
         for signal in signals.forever() {
-            if flag.0.swap(true, Ordering::Relaxed) {
-                std::process::exit(128 + signal);
-            }
-            if let Some(stopper) = &stopper {
-                stopper.stop_in(DRAIN_INTERRUPTED);
-            }
+            act(flag.0.swap(true, Ordering::Relaxed), signal);
         }
     });
     Ok(interrupted)
@@ -92,4 +99,18 @@ pub fn run_name() -> String {
 /// The image that the commands of strategies use.
 pub fn image_name() -> String {
     std::env::var("IMAGE").ok().filter(|image| !image.is_empty()).unwrap_or_else(|| "alpine:3.20".to_owned())
+}
+
+/// What a collector has done, in one line.
+pub fn account(stats: &Stats) -> String {
+    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let mut line = format!("{} events and {} answers of the engine", count(&stats.events), count(&stats.answers));
+    for (counter, what) in
+        [(&stats.missed, "gone before they could be asked about"), (&stats.dropped, "dropped"), (&stats.lost, "breaks of the stream")]
+    {
+        if count(counter) > 0 {
+            line.push_str(&format!(", {} {what}", count(counter)));
+        }
+    }
+    line
 }

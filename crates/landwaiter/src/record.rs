@@ -42,7 +42,7 @@ pub struct Args {
 pub fn run(args: Args, ui: &Ui) -> Result<Exit, Failure> {
     let live = args.engine.listen()?;
     let stopper = live.stopper();
-    live::stop_on_signals(Some(stopper.clone()))?;
+    live::stop_on_signals(stopper.clone())?;
     let run = live::run_name();
     let mut out = open(args.output.as_deref())?;
     if let Some(time) = args.time {

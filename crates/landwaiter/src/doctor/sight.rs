@@ -1,0 +1,239 @@
+//! Which sources answer, and what follows for each strategy.
+
+use serde::{Deserialize, Serialize};
+use source::collect::{AskError, Client};
+use std::collections::BTreeMap;
+use strategy::{Pack, PageKind};
+
+/// What the engine says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Engine {
+    /// The host's name.
+    #[serde(rename(deserialize = "Name"), default)]
+    pub host: String,
+    /// Its version.
+    #[serde(rename(deserialize = "ServerVersion"), default)]
+    pub version: String,
+    /// Operating system.
+    #[serde(rename(deserialize = "OperatingSystem"), default)]
+    pub system: String,
+    /// `1` or `2`; empty when it does not say.
+    #[serde(rename(deserialize = "CgroupVersion"), default)]
+    pub cgroup_version: String,
+    /// Log driver for containers that name none.
+    #[serde(rename(deserialize = "LoggingDriver"), default)]
+    pub log_driver: String,
+    /// Containers that it has.
+    #[serde(rename(deserialize = "Containers"), default)]
+    pub containers: u64,
+    #[serde(rename(deserialize = "Plugins"), default)]
+    plugins: Plugins,
+    /// Version of the API that is spoken.
+    #[serde(skip_deserializing)]
+    pub api: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+struct Plugins {
+    #[serde(rename(deserialize = "Authorization"))]
+    authorization: Option<Vec<String>>,
+}
+
+impl Engine {
+    /// The engine in one sentence.
+    pub fn sentence(&self, address: &str) -> String {
+        let cgroup = if self.cgroup_version.is_empty() { String::new() } else { format!(", cgroup v{}", self.cgroup_version) };
+        format!(
+            "{} {} on {} ({}{cgroup}), API {}, {} containers, at {address}",
+            "engine", self.version, self.host, self.system, self.api, self.containers
+        )
+    }
+}
+
+/// Asks the engine about itself.
+pub fn engine(client: &Client) -> Result<Engine, AskError> {
+    let mut engine: Engine = serde_json::from_slice(&client.get("/info")?.body).unwrap_or_default();
+    engine.api = client.api_version().to_owned();
+    Ok(engine)
+}
+
+/// A source, and why it is missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Source {
+    /// Its name.
+    pub name: String,
+    /// Why it does not answer; empty: it does.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub missing: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub remedy: String,
+}
+
+/// All sources, in the order of the list.
+pub type Sources = Vec<Source>;
+
+/// Where each source of an engine is asked for. A thing that does not exist is asked for where there may be none: the answer `404` proves the right to ask.
+const QUESTIONS: &[(&str, &str)] = &[
+    ("docker_events", "/events?since=1&until=1"),
+    ("docker_container", "/containers/landwaiter-doctor-asks-for-nothing/json"),
+    ("docker_exec", "/exec/landwaiter-doctor-asks-for-nothing/json"),
+    ("docker_image", "/images/landwaiter-doctor-asks-for-nothing/json"),
+    ("docker_network", "/networks/landwaiter-doctor-asks-for-nothing"),
+    ("docker_volume", "/volumes/landwaiter-doctor-asks-for-nothing"),
+    ("docker_info", "/info"),
+    ("docker_containers", "/containers/json?limit=1"),
+    ("docker_images", "/images/json"),
+    ("docker_networks", "/networks"),
+    ("docker_volumes", "/volumes"),
+];
+
+/// Tries every source.
+pub fn sources(client: Option<&Client>) -> Sources {
+    let asked = source::SOURCES.iter().map(|def| {
+        let question = QUESTIONS.iter().find(|(name, _)| *name == def.name).map(|(_, path)| *path);
+        let (missing, remedy) = match (question, client) {
+            // What a collector says of itself is there as soon as it runs.
+            (None, _) if def.name == "sensor" => (String::new(), String::new()),
+            (None, _) => ("cannot be collected live; recordings of it can be replayed".to_owned(), String::new()),
+            (Some(_), None) => ("no engine is reached".to_owned(), String::new()),
+            (Some(path), Some(client)) => match client.get(path) {
+                Ok(answer) => judge(path, answer.status, &answer.message()),
+                Err(error) => (error.to_string(), String::new()),
+            },
+        };
+        Source { name: def.name.to_owned(), missing, remedy }
+    });
+    asked.collect()
+}
+
+fn judge(path: &str, status: u16, message: &str) -> (String, String) {
+    let about_nothing = path.contains("asks-for-nothing");
+    match status {
+        200..300 => (String::new(), String::new()),
+        404 if about_nothing => (String::new(), String::new()),
+        _ => {
+            let path = path.split('?').next().unwrap_or(path).replace("landwaiter-doctor-asks-for-nothing", "*");
+            (format!("status {status}, {message}"), format!("let what stands in front of the engine's socket allow GET {path}"))
+        }
+    }
+}
+
+/// Whether a strategy can see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// All its sources answer.
+    Armed,
+    /// It can fire, but sees less than it could.
+    HalfBlind,
+    /// A source without which it is not evaluated does not answer.
+    Blind,
+}
+
+impl State {
+    /// For a sentence.
+    pub fn words(self) -> &'static str {
+        match self {
+            State::Armed => "armed",
+            State::HalfBlind => "half blind",
+            State::Blind => "blind",
+        }
+    }
+}
+
+/// A strategy, and what it lacks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Armament {
+    /// Its id.
+    pub strategy: String,
+    /// Whether it can see.
+    pub state: State,
+    /// Sources that it declares and that do not answer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+}
+
+/// Compares what strategies declare with what answered. An umbrella sees what the pages that it binds see.
+pub fn armaments(pack: &Pack, sources: &Sources) -> Vec<Armament> {
+    let of_pages = pack.strategies().iter().filter(|page| page.kind != PageKind::Umbrella);
+    of_pages.map(|page| armament(page.id.as_str(), &strings(&page.sources), &strings(&page.enrichment), sources)).collect()
+}
+
+fn strings(names: &[event::SmolStr]) -> Vec<String> {
+    names.iter().map(ToString::to_string).collect()
+}
+
+fn armament(id: &str, needed: &[String], wanted: &[String], sources: &Sources) -> Armament {
+    let there: BTreeMap<&str, bool> = sources.iter().map(|source| (source.name.as_str(), source.missing.is_empty())).collect();
+    let missing = |names: &[String]| -> Vec<String> { names.iter().filter(|name| there.get(name.as_str()) != Some(&true)).cloned().collect() };
+    let (blind, half) = (missing(needed), missing(wanted));
+    let state = match (blind.is_empty(), half.is_empty()) {
+        (false, _) => State::Blind,
+        (true, false) => State::HalfBlind,
+        (true, true) => State::Armed,
+    };
+    Armament { strategy: id.to_owned(), state, missing: blind.into_iter().chain(half).collect() }
+}
+
+/// Sockets of other engines: what runs there is not seen through this one.
+const OTHERS: &[(&str, &str)] = &[
+    ("/run/podman/podman.sock", "Podman"),
+    ("/run/crio/crio.sock", "CRI-O"),
+    ("/run/k3s/containerd/containerd.sock", "k3s"),
+];
+
+/// What no source here can show.
+pub fn remarks(engine: Option<&Engine>, there: &dyn Fn(&str) -> bool) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if let Some(engine) = engine {
+        remarks.push("the engine's events name no actor: findings cannot say who did it".to_owned());
+        if engine.plugins.authorization.as_ref().is_none_or(Vec::is_empty) {
+            remarks.push("a request that the engine refuses leaves no event: failed attempts are not seen (no authorization plugin is loaded)".to_owned());
+        }
+        if engine.log_driver == "none" {
+            remarks.push("the engine's default log driver is `none`: containers that name none leave no logs".to_owned());
+        }
+        remarks.push("containers made through containerd itself (`ctr`, `nerdctl`) are not in this engine's events".to_owned());
+    }
+    for (socket, name) in OTHERS {
+        if there(socket) {
+            remarks.push(format!("{name} listens at {socket} and is not watched; DOCKER_HOST=unix://{socket} would watch it if it speaks Docker's API"));
+        }
+    }
+    remarks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources(missing: &[&str]) -> Sources {
+        let why = |name: &str| if missing.contains(&name) { "status 403".to_owned() } else { String::new() };
+        QUESTIONS.iter().map(|(name, _)| Source { name: (*name).to_owned(), missing: why(name), remedy: String::new() }).collect()
+    }
+
+    #[test]
+    fn a_strategy_is_as_blind_as_what_it_declares() {
+        let state = |missing: &[&str]| armament("x", &["docker_events".into()], &["docker_container".into()], &sources(missing)).state;
+        assert_eq!(state(&[]), State::Armed);
+        assert_eq!(state(&["docker_container"]), State::HalfBlind);
+        assert_eq!(state(&["docker_events"]), State::Blind);
+        let unknown = armament("x", &["kubernetes_audit".into()], &[], &sources(&[]));
+        assert_eq!((unknown.state, unknown.missing), (State::Blind, vec!["kubernetes_audit".to_owned()]));
+    }
+
+    #[test]
+    fn the_right_to_ask_is_proven_by_a_404() {
+        assert_eq!(judge("/exec/landwaiter-doctor-asks-for-nothing/json", 404, "no such exec"), (String::new(), String::new()));
+        let (missing, remedy) = judge("/exec/landwaiter-doctor-asks-for-nothing/json", 403, "forbidden");
+        assert!(missing.contains("403") && remedy.ends_with("GET /exec/*/json"), "{missing} {remedy}");
+        assert!(!judge("/info", 404, "page not found").0.is_empty());
+    }
+
+    #[test]
+    fn every_question_is_about_a_known_source() {
+        assert!(QUESTIONS.iter().all(|(name, _)| source::source_named(name).is_some()));
+    }
+}
