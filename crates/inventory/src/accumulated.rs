@@ -240,15 +240,16 @@ impl Group {
     }
 }
 
-/// What the context says of the growth as a whole. The newest ones are not described yet when they are counted; they pass while no more are so than are known.
+/// What the context says of the growth as a whole, of what has ended again too. The newest ones are not described yet when they are counted; they pass while no
+/// more are so than are known.
 fn explained(world: &World, tally: &Tally, holds: &dyn Fn(u32) -> bool) -> Explained {
-    let exceeded = tally.entries().map(|(entry, _)| entry).find(|entry| !holds(*entry));
+    let exceeded = tally.named().map(|(entry, _)| entry).find(|entry| !holds(*entry));
     if let Some(entry) = exceeded {
         return Explained { verdict: Verdict::Contradicted, by: world.context.by(entry) };
     }
-    let known: u32 = tally.entries().map(|(_, count)| count).sum();
-    let new = tally.standing_new(holds);
-    let most = tally.entries().max_by_key(|(_, count)| *count);
+    let known: u32 = tally.named().map(|(_, count)| count).sum();
+    let new = tally.created.saturating_sub(tally.clones).saturating_sub(known);
+    let most = tally.named().max_by_key(|(_, count)| *count);
     match most {
         Some((entry, _)) if new <= tally.undescribed && new <= known => Explained { verdict: Verdict::Known, by: world.context.by(entry) },
         _ => Explained { verdict: Verdict::Unknown, by: None },
@@ -263,7 +264,7 @@ fn count(world: &World, host: &Host, container: &Container) -> Counted {
         started: container.ever_started(),
         inspected: container.inspected(),
         clone: container.clone_of_older == Some(true),
-        entry: world.context.entry(host, container),
+        entry: world.context.entry_within(host, container),
         dangerous: container.posture.as_ref().is_some_and(|posture| posture.level == Danger::High),
     }
 }

@@ -146,6 +146,12 @@ impl Context {
         self.naming(host, container).next()
     }
 
+    /// The first entry that names a container whose posture and time of creation keep within it.
+    pub(crate) fn entry_within(&self, host: &Host, container: &Container) -> Option<u32> {
+        let time = container.created.unwrap_or(Time(0));
+        self.naming(host, container).find(|entry| self.workloads.get(*entry as usize).is_some_and(|workload| workload.allows(container, time)))
+    }
+
     /// Whether an entry still explains what stands of it: neither expired nor exceeded.
     pub(crate) fn holds(&self, entry: u32, host: &Host, time: Time) -> bool {
         self.workloads

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// What is counted of one container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Counted {
-    /// What it would run.
+    /// What it would run; 0 while that is unknown.
     pub(crate) fingerprint: u64,
     /// Last part of its image's repository; empty when it was named by id.
     pub(crate) repository: SmolStr,
@@ -42,6 +42,8 @@ pub(crate) struct Tally {
     repositories: BTreeMap<SmolStr, u32>,
     /// Standing ones, no clones, by the context's entry that names them.
     entries: BTreeMap<u32, u32>,
+    /// Created ones, no clones, standing or not, by the context's entry that names them.
+    named: BTreeMap<u32, u32>,
 }
 
 impl Tally {
@@ -54,15 +56,21 @@ impl Tally {
         self.dangerous += u32::from(one.dangerous);
         self.undescribed += u32::from(one.standing && !one.inspected);
         self.clones_standing += u32::from(one.standing && one.clone);
-        let height = self.fingerprints.entry(one.fingerprint).or_default();
-        let before = *height;
-        *height += 1;
-        self.grade(before, before + 1);
+        // What is not known yet is neither like nor unlike the others.
+        if one.fingerprint != 0 {
+            let height = self.fingerprints.entry(one.fingerprint).or_default();
+            let before = *height;
+            *height += 1;
+            self.grade(before, before + 1);
+        }
         if !one.repository.is_empty() {
             *self.repositories.entry(one.repository.clone()).or_default() += 1;
         }
         if let Some(entry) = one.entry.filter(|_| one.standing && !one.clone) {
             *self.entries.entry(entry).or_default() += 1;
+        }
+        if let Some(entry) = one.entry.filter(|_| !one.clone) {
+            *self.named.entry(entry).or_default() += 1;
         }
     }
 
@@ -76,12 +84,17 @@ impl Tally {
         less(&mut self.dangerous, one.dangerous);
         less(&mut self.undescribed, one.standing && !one.inspected);
         less(&mut self.clones_standing, one.standing && one.clone);
-        let before = self.fingerprints.get(&one.fingerprint).copied().unwrap_or_default();
-        take(&mut self.fingerprints, &one.fingerprint);
-        self.grade(before, before.saturating_sub(1));
+        if one.fingerprint != 0 {
+            let before = self.fingerprints.get(&one.fingerprint).copied().unwrap_or_default();
+            take(&mut self.fingerprints, &one.fingerprint);
+            self.grade(before, before.saturating_sub(1));
+        }
         take(&mut self.repositories, &one.repository);
         if let Some(entry) = one.entry.filter(|_| one.standing && !one.clone) {
             take(&mut self.entries, &entry);
+        }
+        if let Some(entry) = one.entry.filter(|_| !one.clone) {
+            take(&mut self.named, &entry);
         }
     }
 
@@ -100,8 +113,13 @@ impl Tally {
         self.repositories.len()
     }
 
+    /// Created ones, no clones, that the context names, whether or not they stand: by entry.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.named.iter().map(|(entry, count)| (*entry, *count))
+    }
+
     /// Standing ones, no clones, that the context names: by entry.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (u32, u32)> {
+    fn entries(&self) -> impl Iterator<Item = (u32, u32)> {
         self.entries.iter().map(|(entry, count)| (*entry, *count))
     }
 

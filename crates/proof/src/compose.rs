@@ -33,6 +33,7 @@ pub fn compose(mut lines: Vec<Line>, play: &Play, backgrounds: Vec<Vec<Line>>) -
     }
     let start = lines.iter().map(|line| line.arrived).min().unwrap_or(0);
     for mut background in backgrounds {
+        background.retain(|line| !play.without.contains(&line.source));
         let begins = background.iter().map(|line| line.arrived).min().unwrap_or(0);
         let by = start.saturating_sub(begins);
         background.iter_mut().for_each(|line| shift(line, &|at| at.saturating_add(by)));
