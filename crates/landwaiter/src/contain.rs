@@ -57,15 +57,19 @@ pub fn run(args: Args, ui: &Ui) -> Result<Exit, Failure> {
         ui.out(&format!("\nNothing was done. To do it: landwaiter contain {} --apply{kill}", target.short()));
         return Ok(Exit::Done);
     }
-    let folder = args.evidence.clone().unwrap_or_else(|| {
-        PathBuf::from("landwaiter-evidence").join(format!("{}-{}", target.short(), now().0 / 1_000_000_000))
-    });
+    let folder = args
+        .evidence
+        .clone()
+        .unwrap_or_else(|| PathBuf::from("landwaiter-evidence").join(format!("{}-{}", target.short(), now().0 / 1_000_000_000)));
     let hands = EngineHands(client);
-    let done = respond::apply(&plan, &hands, &folder, args.kill, &now, &mut |step, done| show_done(step, done, ui)).map_err(Failure::new)?;
+    let done =
+        respond::apply(&plan, &hands, &folder, args.kill, &now, &mut |step, done| show_done(step, done, ui)).map_err(Failure::new)?;
     ui.out(&format!("\nEvidence and account: {}", folder.display()));
     let failed = done.iter().filter(|done| done.outcome == Outcome::Failed).count();
     if failed > 0 {
-        return Err(Failure::new(format!("carry out {failed} of {} steps", done.len())).remedy(format!("see {}/actions.jsonl", folder.display())));
+        return Err(
+            Failure::new(format!("carry out {failed} of {} steps", done.len())).remedy(format!("see {}/actions.jsonl", folder.display()))
+        );
     }
     Ok(Exit::Done)
 }
@@ -118,8 +122,10 @@ fn gone(client: &Client, id: &str, name: Option<&str>) -> Failure {
     let short = id.get(..12).unwrap_or(id);
     let namesake = name.and_then(|name| inspect(client, name).ok().flatten());
     match namesake {
-        Some(other) => Failure::new(format!("act on {short}: it is gone, and {} is now the name of another container, {}", other.name, other.short()))
-            .remedy(format!("look at that one first: landwaiter contain {}", other.short())),
+        Some(other) => {
+            Failure::new(format!("act on {short}: it is gone, and {} is now the name of another container, {}", other.name, other.short()))
+                .remedy(format!("look at that one first: landwaiter contain {}", other.short()))
+        }
         None => Failure::new(format!("find the container {short} any more: it is gone, and its files and logs with it"))
             .remedy("what is known of it is in the recording: `landwaiter show` prints it"),
     }
@@ -150,7 +156,9 @@ fn finding(args: &Args, ui: &Ui) -> Result<Finding, Failure> {
     let mut matching = findings.into_iter().filter(|finding| finding.id.starts_with(args.target.as_str()));
     match (matching.next(), matching.next()) {
         (Some(finding), None) => Ok(finding),
-        (Some(_), Some(_)) => Err(Failure::new(format!("tell which finding {} is: several begin so", args.target)).remedy("write more of its id")),
+        (Some(_), Some(_)) => {
+            Err(Failure::new(format!("tell which finding {} is: several begin so", args.target)).remedy("write more of its id"))
+        }
         (None, _) => Err(unknown()),
     }
 }

@@ -11,7 +11,6 @@ use crate::{Exit, cli, render};
 use anstyle::{AnsiColor, Style};
 use event::Span;
 use serde::Serialize;
-use source::collect::Client;
 use std::collections::BTreeSet;
 use strategy::{ClaimKind, Pack, Scenario, Strategy};
 use trial::{Outcome, Trial};
@@ -70,9 +69,17 @@ pub fn run(args: Args, ui: &Ui) -> Result<Exit, Failure> {
     let client = args.engine.connect()?;
     let image = live::image_name();
     if !client.get(&format!("/images/{image}/json")).map_err(|e| live::refused(&e))?.is_good() {
-        return Err(Failure::new(format!("find the image {image} on this engine")).remedy(format!("docker pull {image}, or set IMAGE to one that is there")));
+        return Err(Failure::new(format!("find the image {image} on this engine"))
+            .remedy(format!("docker pull {image}, or set IMAGE to one that is there")));
     }
-    let stage = trial::Stage { client: &client, rules: &rules, context: &context, image: &image, timeout: live::duration(args.timeout), interrupted };
+    let stage = trial::Stage {
+        client: &client,
+        rules: &rules,
+        context: &context,
+        image: &image,
+        timeout: live::duration(args.timeout),
+        interrupted,
+    };
     let mut tally = Tally::default();
     for (number, (page, scenario)) in scenarios.iter().enumerate() {
         if stage.interrupted.yes() {
@@ -80,7 +87,14 @@ pub fn run(args: Args, ui: &Ui) -> Result<Exit, Failure> {
         }
         if !shipped.contains(&page.file) && !args.yes {
             print_commands(scenario, ui);
-            report(&args, ui, page, scenario, &Outcome::Skipped("this page is not shipped: --yes runs its commands".to_owned()), &mut tally);
+            report(
+                &args,
+                ui,
+                page,
+                scenario,
+                &Outcome::Skipped("this page is not shipped: --yes runs its commands".to_owned()),
+                &mut tally,
+            );
             continue;
         }
         ui.progress(&format!("{}/{} {}", number + 1, scenarios.len(), scenario.name));
@@ -112,7 +126,8 @@ fn choose<'a>(args: &Args, pack: &'a Pack) -> Result<Vec<(&'a Strategy, &'a Scen
     let runnable = |scenario: &&Scenario| scenario.claim == ClaimKind::Validation && !scenario.console.is_empty();
     let all: Vec<_> = pages.flat_map(|page| page.scenarios.iter().filter(runnable).map(move |scenario| (page, scenario))).collect();
     if all.is_empty() {
-        return Err(Failure::new("find a validation with commands in these strategies").remedy("a validation's commands stand in a ```console fence"));
+        return Err(Failure::new("find a validation with commands in these strategies")
+            .remedy("a validation's commands stand in a ```console fence"));
     }
     Ok(all)
 }

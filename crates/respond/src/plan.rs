@@ -170,7 +170,7 @@ fn logs(target: &Target) -> Step {
         ..step(
             Action::KeepLogs,
             &format!("write down its output (log driver {})", target.log_driver),
-            "what it said, with the engine's times",
+            "what it said, with the engine's times (in the engine's frames: eight bytes before each piece)",
         )
     }
 }

@@ -87,7 +87,9 @@ fn explain(driver: &str, status: u16, message: &str) -> (String, String) {
             "its log driver is `none`: what it prints is kept nowhere".to_owned(),
             "run it again with --log-driver local, or find out why it was started like that".to_owned(),
         ),
-        (_, 403) => (format!("the engine refuses: {message}"), "let the proxy in front of the socket allow GET /containers/*/logs".to_owned()),
+        (_, 403) => {
+            (format!("the engine refuses: {message}"), "let the proxy in front of the socket allow GET /containers/*/logs".to_owned())
+        }
         _ => (
             format!("log driver {driver}: {message}"),
             "read them where the driver sends them, or let the engine keep a copy (dual logging, `cache-disabled=false`)".to_owned(),

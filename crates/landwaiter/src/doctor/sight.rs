@@ -167,7 +167,8 @@ fn strings(names: &[event::SmolStr]) -> Vec<String> {
 
 fn armament(id: &str, needed: &[String], wanted: &[String], sources: &Sources) -> Armament {
     let there: BTreeMap<&str, bool> = sources.iter().map(|source| (source.name.as_str(), source.missing.is_empty())).collect();
-    let missing = |names: &[String]| -> Vec<String> { names.iter().filter(|name| there.get(name.as_str()) != Some(&true)).cloned().collect() };
+    let missing =
+        |names: &[String]| -> Vec<String> { names.iter().filter(|name| there.get(name.as_str()) != Some(&true)).cloned().collect() };
     let (blind, half) = (missing(needed), missing(wanted));
     let state = match (blind.is_empty(), half.is_empty()) {
         (false, _) => State::Blind,
@@ -178,11 +179,8 @@ fn armament(id: &str, needed: &[String], wanted: &[String], sources: &Sources) -
 }
 
 /// Sockets of other engines: what runs there is not seen through this one.
-const OTHERS: &[(&str, &str)] = &[
-    ("/run/podman/podman.sock", "Podman"),
-    ("/run/crio/crio.sock", "CRI-O"),
-    ("/run/k3s/containerd/containerd.sock", "k3s"),
-];
+const OTHERS: &[(&str, &str)] =
+    &[("/run/podman/podman.sock", "Podman"), ("/run/crio/crio.sock", "CRI-O"), ("/run/k3s/containerd/containerd.sock", "k3s")];
 
 /// What no source here can show.
 pub fn remarks(engine: Option<&Engine>, there: &dyn Fn(&str) -> bool) -> Vec<String> {
@@ -190,7 +188,10 @@ pub fn remarks(engine: Option<&Engine>, there: &dyn Fn(&str) -> bool) -> Vec<Str
     if let Some(engine) = engine {
         remarks.push("the engine's events name no actor: findings cannot say who did it".to_owned());
         if engine.plugins.authorization.as_ref().is_none_or(Vec::is_empty) {
-            remarks.push("a request that the engine refuses leaves no event: failed attempts are not seen (no authorization plugin is loaded)".to_owned());
+            remarks.push(
+                "a request that the engine refuses leaves no event: failed attempts are not seen (no authorization plugin is loaded)"
+                    .to_owned(),
+            );
         }
         if engine.log_driver == "none" {
             remarks.push("the engine's default log driver is `none`: containers that name none leave no logs".to_owned());
@@ -199,7 +200,9 @@ pub fn remarks(engine: Option<&Engine>, there: &dyn Fn(&str) -> bool) -> Vec<Str
     }
     for (socket, name) in OTHERS {
         if there(socket) {
-            remarks.push(format!("{name} listens at {socket} and is not watched; DOCKER_HOST=unix://{socket} would watch it if it speaks Docker's API"));
+            remarks.push(format!(
+                "{name} listens at {socket} and is not watched; DOCKER_HOST=unix://{socket} would watch it if it speaks Docker's API"
+            ));
         }
     }
     remarks

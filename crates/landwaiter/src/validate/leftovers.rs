@@ -88,7 +88,8 @@ impl<'a> Leftovers<'a> {
 /// Whether a name holds the run's name as a part of its own: `r1` is no part of `r12`.
 fn bears(name: &str, run: &str) -> bool {
     let edge = |c: Option<char>| c.is_none_or(|c| !c.is_ascii_alphanumeric());
-    !run.is_empty() && name.match_indices(run).any(|(at, _)| edge(name[..at].chars().next_back()) && edge(name[at + run.len()..].chars().next()))
+    !run.is_empty()
+        && name.match_indices(run).any(|(at, _)| edge(name[..at].chars().next_back()) && edge(name[at + run.len()..].chars().next()))
 }
 
 impl Drop for Leftovers<'_> {

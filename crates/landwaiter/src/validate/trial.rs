@@ -71,6 +71,9 @@ pub struct Fired {
     seconds: f64,
     /// From that event to the moment when the finding was said.
     said_after: f64,
+    /// The level that the page says, when it was not reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<String>,
 }
 
 /// A trial without a finding.
@@ -87,8 +90,12 @@ pub struct Silent {
 impl Fired {
     /// For a person.
     pub fn sentence(&self) -> String {
-        let containers = if self.containers == 1 { "container".to_owned() } else { format!("{} containers", self.containers) };
-        format!("{} after {containers} and {:.1} s, said {:.1} s later: {}", self.severity, self.seconds, self.said_after, self.message)
+        let containers = if self.containers == 1 { "1 container".to_owned() } else { format!("{} containers", self.containers) };
+        let short = self.expected.as_ref().map(|level| format!(" (the page says {level})")).unwrap_or_default();
+        format!(
+            "{}{short} after {containers} and {:.1} s, said {:.1} s later: {}",
+            self.severity, self.seconds, self.said_after, self.message
+        )
     }
 }
 
@@ -121,7 +128,7 @@ impl Trial<'_> {
         let mut script: Option<Script> = None;
         let mut ended_at: Option<Instant> = None;
         let started = Instant::now();
-        let mut outcome = None;
+        let mut outcome: Option<Fired> = None;
         for record in live {
             if script.is_none() && (record.source == "docker_volumes" || started.elapsed() > Duration::from_secs(5)) {
                 // The lists of the start have come: what follows is the commands' doing.
@@ -132,15 +139,16 @@ impl Trial<'_> {
                 watch.records.push(record.clone());
             }
             engine.push(source::prepare(record), &mut watch);
-            if outcome.is_none() {
-                outcome = watch.fired(self, arrived).map(Outcome::Fired);
+            if let Some(fired) = watch.fired(self, arrived) {
+                outcome = Some(fired);
             }
             let script_ended = script.as_mut().and_then(Script::ended);
             if script_ended.is_some() && ended_at.is_none() {
                 ended_at = Some(Instant::now());
             }
             let over = ended_at.is_some_and(|at| at.elapsed() > AFTERGLOW) || started.elapsed() > stage.timeout;
-            if outcome.is_some() || over || stage.interrupted.yes() {
+            let enough = outcome.as_ref().is_some_and(|fired| fired.expected.is_none());
+            if enough || over || stage.interrupted.yes() {
                 stopper.stop_in(Duration::ZERO);
                 break;
             }
@@ -157,8 +165,10 @@ impl Trial<'_> {
         drop(script);
         drop(leftovers);
         Ok(match (outcome, complaint) {
-            (Some(outcome), _) => outcome,
-            (None, Some(complaint)) if complaint.contains("Error response from daemon") => Outcome::Skipped(format!("the engine refuses: {complaint}")),
+            (Some(fired), _) => Outcome::Fired(fired),
+            (None, Some(complaint)) if complaint.contains("Error response from daemon") => {
+                Outcome::Skipped(format!("the engine refuses: {complaint}"))
+            }
             (None, Some(complaint)) if complaint.contains("not found") => Outcome::Skipped(complaint),
             (None, complaint) => Outcome::Silent(watch.silent(self, complaint)),
         })
@@ -189,22 +199,24 @@ impl engine::Out for Watch {
 }
 
 impl Watch {
-    /// The first finding of the trial's page about something of its run.
+    /// What the newest change says of the trial's page and of something of its run; `None` when it says nothing new.
     fn fired(&mut self, trial: &Trial<'_>, arrived: Time) -> Option<Fired> {
-        let of_page = |finding: &&Finding| trial.page.speaks_for(&finding.strategy) && finding.status != Status::Explained;
+        let of_page = |finding: &Finding| trial.page.speaks_for(&finding.strategy) && finding.status != Status::Explained;
         // What is the run's own is worked out anew each time, so only when there is something to compare it with.
-        self.changes.iter().find(of_page)?;
+        self.changes.iter().find(|finding| of_page(finding))?;
         let ours = self.ours(trial);
-        let finding = self.changes.iter().filter(of_page).find(|finding| self.is_about(finding, &ours))?;
-        let times = self.creations(trial);
+        let at = self.changes.iter().position(|finding| of_page(finding) && self.is_about(finding, &ours))?;
+        let finding = self.changes.remove(at);
         let first = self.first(trial).unwrap_or(finding.first_seen);
+        let wanted = trial.scenario.finding.as_ref().map(|expected| expected.level).filter(|level| finding.severity < *level);
         Some(Fired {
             severity: finding.severity.as_str().to_owned(),
             strategy: finding.strategy.to_string(),
-            message: finding.message.clone(),
-            containers: times.iter().filter(|time| **time <= finding.last_seen).count(),
+            containers: self.creations(trial).iter().filter(|time| **time <= finding.last_seen).count(),
             seconds: (finding.last_seen - first).as_seconds().max(0.0),
             said_after: (arrived - finding.last_seen).as_seconds().max(0.0),
+            message: finding.message,
+            expected: wanted.map(|level| level.as_str().to_owned()),
         })
     }
 
@@ -223,7 +235,11 @@ impl Watch {
 
     /// Record numbers that concern the run.
     fn ours(&self, trial: &Trial<'_>) -> std::collections::BTreeSet<u64> {
-        concerning::only_run(self.records.clone(), &trial.run).iter().filter(|record| !concerning::is_of_the_engine(record)).map(|r| r.place.number).collect()
+        concerning::only_run(self.records.clone(), &trial.run)
+            .iter()
+            .filter(|record| !concerning::is_of_the_engine(record))
+            .map(|r| r.place.number)
+            .collect()
     }
 
     fn is_about(&self, finding: &Finding, ours: &std::collections::BTreeSet<u64>) -> bool {
@@ -234,7 +250,11 @@ impl Watch {
     fn creations(&self, trial: &Trial<'_>) -> Vec<Time> {
         let label = concerning::label(&trial.run);
         let of_run = self.records.iter().filter(|record| record.source == "docker_events");
-        of_run.filter_map(|record| concerning::text(record).filter(|text| text.contains(r#""Action":"create""#) && text.contains(&label)).and_then(time_nano)).collect()
+        of_run
+            .filter_map(|record| {
+                concerning::text(record).filter(|text| text.contains(r#""Action":"create""#) && text.contains(&label)).and_then(time_nano)
+            })
+            .collect()
     }
 
     fn first(&self, trial: &Trial<'_>) -> Option<Time> {
