@@ -186,10 +186,14 @@ fn validation(page: &Strategy, scenario: &Scenario, leg: &Leg, findings: &[Findi
         return Outcome::Untested("it fires, but no `finding` fence says what must be found (`--bless` writes it)".to_owned());
     };
     let differences = expect::differences(expected, finding);
-    if differences.is_empty() {
-        return Outcome::Held;
+    if !differences.is_empty() {
+        return Outcome::Broken(differences.join("; "));
     }
-    Outcome::Broken(differences.join("; "))
+    if expected.message.is_empty() {
+        notes.push(shown(finding));
+        return Outcome::Untested("it fires, but its `finding` fence has no sentence (`--bless` writes it)".to_owned());
+    }
+    Outcome::Held
 }
 
 fn blind_spot(findings: &[Finding], notes: &mut Vec<String>) -> Outcome {

@@ -17,6 +17,8 @@ pub const RECORDING_BYTES_MAX: u64 = 64 << 20;
 #[derive(Clone, Debug, Default)]
 pub struct Pack {
     strategies: Vec<Strategy>,
+    /// Pages that an umbrella binds and that were not asked for themselves.
+    beside: Vec<Strategy>,
     /// Where the recordings of each page's file lie; absent for shipped ones.
     folders: BTreeMap<String, PathBuf>,
 }
@@ -51,21 +53,43 @@ impl Pack {
         let mut pack = Pack::default();
         let mut problems = Vec::new();
         for file in files {
-            let text = String::from_utf8_lossy(&std::fs::read(&file)?).into_owned();
-            let name = file.display().to_string();
-            let (strategy, found) = if is_sigma(&name) { plain(&text, &name) } else { parse(&text, &name) };
+            let (strategy, found) = pack.read(&file)?;
             problems.extend(found);
-            pack.folders.insert(name, file.parent().unwrap_or(Path::new(".")).to_owned());
             pack.strategies.push(strategy);
         }
+        pack.fetch_bound(path.parent().filter(|_| !path.is_dir()));
         problems.extend(pack.check());
         Ok((pack, problems))
+    }
+
+    fn read(&mut self, file: &Path) -> std::io::Result<(Strategy, Vec<Problem>)> {
+        let text = String::from_utf8_lossy(&std::fs::read(file)?).into_owned();
+        let name = file.display().to_string();
+        self.folders.insert(name.clone(), file.parent().unwrap_or(Path::new(".")).to_owned());
+        Ok(if is_sigma(&name) { plain(&text, &name) } else { parse(&text, &name) })
+    }
+
+    /// Pages that an umbrella binds and that lie beside it. What is not there is told by `check`, and what is wrong with them when they are asked for.
+    fn fetch_bound(&mut self, folder: Option<&Path>) {
+        let Some(folder) = folder else { return };
+        for id in self.strategies.iter().flat_map(|page| page.binds.clone()).collect::<Vec<_>>() {
+            if self.strategy(&id).is_none()
+                && let Ok((bound, _)) = self.read(&folder.join(format!("{id}.md")))
+            {
+                self.beside.push(bound);
+            }
+        }
+    }
+
+    /// A page that is here, or that one here binds.
+    pub fn known(&self, id: &str) -> Option<&Strategy> {
+        self.strategies.iter().chain(&self.beside).find(|strategy| strategy.id == id)
     }
 
     /// A pack of pages whose recordings lie in a folder; for tests and editors that have a page's text at hand.
     pub fn of(strategies: Vec<Strategy>, folder: &Path) -> Pack {
         let folders = strategies.iter().map(|strategy| (strategy.file.clone(), folder.to_owned())).collect();
-        Pack { strategies, folders }
+        Pack { strategies, beside: Vec::new(), folders }
     }
 
     /// The strategies, in order.
@@ -86,12 +110,17 @@ impl Pack {
                 None => self.strategies.push(strategy),
             }
         }
+        self.beside.extend(other.beside);
         self.folders.extend(other.folders);
     }
 
-    /// Keeps the strategies whose id is wanted.
+    /// Keeps the strategies whose id is wanted, and those that a wanted umbrella binds: it has no rules of its own.
     pub fn retain(&mut self, mut wanted: impl FnMut(&str) -> bool) {
-        self.strategies.retain(|strategy| wanted(&strategy.id));
+        let mut kept: Vec<SmolStr> = self.strategies.iter().map(|strategy| strategy.id.clone()).filter(|id| wanted(id)).collect();
+        let bound: Vec<SmolStr> =
+            self.strategies.iter().filter(|page| kept.contains(&page.id)).flat_map(|page| page.binds.iter().cloned()).collect();
+        kept.extend(bound);
+        self.strategies.retain(|strategy| kept.contains(&strategy.id));
     }
 
     /// All rules, in the order of the strategies.
@@ -105,7 +134,7 @@ impl Pack {
     }
 
     fn card(&self, rule: &Rule) -> RuleCard {
-        let strategy = self.strategies.iter().find(|strategy| strategy.file == rule.file);
+        let strategy = self.strategies.iter().chain(&self.beside).find(|strategy| strategy.file == rule.file);
         let id = strategy.map_or_else(|| SmolStr::new(&rule.name), |strategy| strategy.id.clone());
         let of_page = strategy.into_iter().flat_map(Strategy::techniques);
         let of_tags = rule.tags.iter().filter_map(|tag| tag.strip_prefix("attack.t")).map(|digits| SmolStr::new(format!("T{digits}")));
@@ -154,7 +183,7 @@ impl Pack {
     fn check(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         for page in self.strategies.iter().filter(|page| page.kind == PageKind::Umbrella) {
-            for bound in page.binds.iter().filter(|bound| self.strategy(bound).is_none()) {
+            for bound in page.binds.iter().filter(|bound| self.known(bound).is_none()) {
                 let problem = Problem::error(&page.file, 1, "binds-unknown", format!("binds {bound:?}, which is no page here"));
                 let known = self.strategies.iter().map(|strategy| strategy.id.as_str());
                 problems.push(match event::problem::nearest(bound, known) {
@@ -164,7 +193,7 @@ impl Pack {
             }
             for row in &page.priority {
                 let Some((strategy, name)) = row.rule.split_once('/') else { continue };
-                let rule = self.strategy(strategy).and_then(|bound| bound.rules.iter().find(|rule| rule.name == name));
+                let rule = self.known(strategy).and_then(|bound| bound.rules.iter().find(|rule| rule.name == name));
                 match rule {
                     None => problems.push(
                         Problem::error(

@@ -95,7 +95,7 @@ pub struct Expected {
     pub level: Level,
     /// Rule that opened it.
     pub rule: String,
-    /// Its sentence, with holes.
+    /// Its sentence, with holes; empty when only level and rule are written so far.
     pub message: String,
     /// Its entity, with holes.
     pub entity: Vec<(String, String)>,
@@ -303,13 +303,9 @@ fn expected(fence: &Fence, file: &str, problems: &mut Vec<Problem>) -> Option<Ex
     let lines: Vec<&str> = fence.text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let remedy =
         "write the level and the rule, then the sentence, then `field: value` lines; or let `landwaiter strategy test --bless` write it";
-    // An empty fence asks for blessing, so it is untested rather than wrong.
-    let [head, message, entity @ ..] = &lines[..] else {
-        if !lines.is_empty() {
-            problems.push(Problem::error(file, fence.line, "finding-fence", "the finding has no sentence").remedy(remedy));
-        }
-        return None;
-    };
+    // An empty fence, or one with only its first line, asks for blessing: it is untested rather than wrong.
+    let (head, rest) = lines.split_first()?;
+    let (message, entity) = rest.split_first().map_or((&"", rest), |(message, entity)| (message, entity));
     let (word, rule) = head.split_once(char::is_whitespace).unwrap_or((head, ""));
     let Some(level) = Level::parse(word) else {
         problems.push(Problem::error(file, fence.line + 1, "finding-fence", format!("{word:?} is no level")).remedy(remedy));
