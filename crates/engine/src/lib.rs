@@ -7,8 +7,10 @@ pub mod engine;
 pub mod order;
 pub mod repeats;
 pub mod report;
+pub mod rules;
 pub mod sight;
 
 pub use detect::Detect;
 pub use engine::{Engine, Out, drive};
 pub use report::Report;
+pub use rules::Rules;

@@ -78,10 +78,10 @@ pub struct Order {
     pub forced: u64,
 }
 
-/// The waiting records as they came, with what their reader said of them.
+/// The waiting records as they came, each with its place in the order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Frozen {
-    waiting: Vec<(Key, bool, Option<Time>, bool, Record)>,
+    waiting: Vec<(Key, bool, Record)>,
     frontier: Time,
     watermark: Time,
     admitted: u64,
@@ -195,10 +195,7 @@ impl Order {
         let mut waiting: Vec<&Waiting> = self.run.iter().chain(self.strays.values()).collect();
         waiting.sort_by_key(|w| w.key);
         Frozen {
-            waiting: waiting
-                .into_iter()
-                .map(|w| (w.key, w.suspect, w.prepared.assigned, w.prepared.time_suspect, w.prepared.record.clone()))
-                .collect(),
+            waiting: waiting.into_iter().map(|w| (w.key, w.suspect, w.prepared.record.clone())).collect(),
             frontier: self.frontier,
             watermark: self.watermark,
             admitted: self.admitted,
@@ -215,13 +212,12 @@ impl Order {
             forced: frozen.forced,
             ..Order::default()
         };
-        for (key, suspect, assigned, time_suspect, record) in frozen.waiting {
+        for (key, suspect, record) in frozen.waiting {
             let bytes = match &record.body {
                 Body::Data(raw) => raw.len(),
                 Body::Tick => 0,
             };
-            let prepared = Prepared { assigned, time_suspect, ..prepare(record) };
-            order.insert(Waiting { key, suspect, bytes, prepared });
+            order.insert(Waiting { key, suspect, bytes, prepared: prepare(record) });
         }
         order
     }
