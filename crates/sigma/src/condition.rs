@@ -5,6 +5,12 @@ use event::problem::nearest;
 /// Parentheses and `not` nest no deeper: every walk over a condition recurses.
 const DEPTH_MAX: usize = 32;
 
+/// Selections that one condition may name, patterns written out: each `1 of them` names every one again.
+const TERMS_MAX: usize = 20_000;
+
+/// Names that are looked through for a suggestion.
+const SUGGESTIONS_MAX: usize = 200;
+
 /// A condition over the selections of a rule, by their index.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Condition {
@@ -32,9 +38,9 @@ impl Wrong {
 
 /// Parses `text` over selections of these names.
 pub(crate) fn parse(text: &str, names: &[&str]) -> Result<Condition, Wrong> {
-    let mut parser = Parser { tokens: tokens(text), at: 0, names, depth: 0 };
+    let mut parser = Parser { tokens: tokens(text), at: 0, names, depth: 0, terms: 0 };
     if parser.tokens.is_empty() {
-        return Err(Wrong::new("condition", "has an empty condition", format!("name a selection: {}", names.join(", "))));
+        return Err(Wrong::new("condition", "has an empty condition", format!("name a selection: {}", listed(names))));
     }
     let condition = parser.or()?;
     match parser.peek() {
@@ -73,6 +79,12 @@ pub(crate) fn name_matches(pattern: &str, name: &str) -> bool {
     }
 }
 
+/// The first few names.
+fn listed(names: &[&str]) -> String {
+    let shown = names.iter().take(10).copied().collect::<Vec<_>>().join(", ");
+    if names.len() > 10 { format!("{shown}, …") } else { shown }
+}
+
 fn tokens(text: &str) -> Vec<&str> {
     let mut tokens = Vec::new();
     for word in text.split_whitespace() {
@@ -96,6 +108,7 @@ struct Parser<'a> {
     at: usize,
     names: &'a [&'a str],
     depth: usize,
+    terms: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -163,16 +176,24 @@ impl<'a> Parser<'a> {
         }
         self.at += 1;
         match self.names.iter().position(|name| *name == word) {
-            Some(index) => Ok(Condition::Selection(index)),
+            Some(index) => self.count(1).map(|()| Condition::Selection(index)),
             None => Err(self.unknown(word)),
         }
     }
 
+    fn count(&mut self, terms: usize) -> Result<(), Wrong> {
+        self.terms += terms;
+        if self.terms > TERMS_MAX {
+            return Err(Wrong::new("condition", format!("names more than {TERMS_MAX} selections in its condition"), "simplify it"));
+        }
+        Ok(())
+    }
+
     fn unknown(&self, word: &str) -> Wrong {
-        let remedy = match nearest(word, self.names.iter().copied()) {
+        let remedy = match nearest(word, self.names.iter().copied().take(SUGGESTIONS_MAX)) {
             _ if word.contains('*') => format!("write `1 of {word}` or `all of {word}`"),
             Some(name) => format!("did you mean `{name}`?"),
-            None => format!("the selections are: {}", self.names.join(", ")),
+            None => format!("the selections are: {}", listed(self.names)),
         };
         Wrong::new("unknown-selection", format!("names the selection `{word}` in its condition, which does not exist"), remedy)
     }
@@ -200,12 +221,13 @@ impl<'a> Parser<'a> {
                 Wrong::new(
                     "unknown-selection",
                     format!("has `{quantifier} of {pattern}`, but no selection has such a name"),
-                    format!("the selections are: {}", self.names.join(", ")),
+                    format!("the selections are: {}", listed(self.names)),
                 )
             } else {
                 self.unknown(pattern)
             });
         }
+        self.count(chosen.len())?;
         match least {
             None => {
                 Ok(if chosen.len() == 1 { chosen.into_iter().next().unwrap_or(Condition::All(Vec::new())) } else { Condition::All(chosen) })

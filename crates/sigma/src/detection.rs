@@ -44,6 +44,15 @@ pub(crate) struct Predicate {
     pub shown: String,
 }
 
+/// Selections of one rule; the largest public rule has 40.
+const SELECTIONS_MAX: usize = 1_000;
+
+/// Conditions of one rule.
+const CONDITIONS_MAX: usize = 100;
+
+/// Predicates of a rule, each counted as often as its condition comes by it: the rule is written out for every kind of event. The largest public rule has 2,000.
+const PROGRAM_MAX: usize = 20_000;
+
 /// A list inside a list of a selection is refused; this bounds the walk.
 const NESTING_MAX: usize = 8;
 
@@ -57,6 +66,12 @@ pub(crate) fn parse(node: &Node, file: &str, budget: &mut Budget, problems: &mut
         return None;
     };
     let before = errors(problems);
+    if entries.len() > SELECTIONS_MAX {
+        problems.push(
+            Problem::error(file, node.line, "too-large", format!("has more than {SELECTIONS_MAX} selections")).remedy("split the rule"),
+        );
+        return None;
+    }
     let mut builder = Builder { file, predicates: Vec::new(), budget, problems };
     let mut selections: Vec<Selection> = Vec::new();
     let mut conditions: Vec<&Node> = Vec::new();
@@ -83,6 +98,12 @@ pub(crate) fn parse(node: &Node, file: &str, budget: &mut Budget, problems: &mut
     let predicates = builder.predicates;
     let names: Vec<&str> = entries.iter().map(|e| e.key.as_str()).filter(|key| !matches!(*key, "condition" | "timeframe")).collect();
     let mut parsed = Vec::new();
+    if conditions.len() > CONDITIONS_MAX {
+        problems.push(
+            Problem::error(file, node.line, "too-large", format!("has more than {CONDITIONS_MAX} conditions")).remedy("split the rule"),
+        );
+        return None;
+    }
     for condition in conditions {
         let Some(text) = condition.text() else {
             problems.push(Problem::error(file, condition.line, "condition", format!("has {} as its condition", condition.shape())));
@@ -94,6 +115,19 @@ pub(crate) fn parse(node: &Node, file: &str, budget: &mut Budget, problems: &mut
         }
     }
     if errors(problems) > before {
+        return None;
+    }
+    let sizes: Vec<usize> = selections.iter().map(|selection| size(&selection.expr)).collect();
+    if parsed.iter().map(|condition| written_out(condition, &sizes)).sum::<usize>() > PROGRAM_MAX {
+        problems.push(
+            Problem::error(
+                file,
+                node.line,
+                "too-large",
+                format!("asks more than {PROGRAM_MAX} questions, those of a selection named twice counted twice"),
+            )
+            .remedy("split the rule"),
+        );
         return None;
     }
     for (index, selection) in selections.iter().enumerate() {
@@ -116,6 +150,22 @@ pub(crate) fn parse(node: &Node, file: &str, budget: &mut Budget, problems: &mut
 
 pub(crate) fn errors(problems: &[Problem]) -> usize {
     problems.iter().filter(|p| p.gravity == event::Gravity::Error).count()
+}
+
+fn size(expr: &Expr) -> usize {
+    match expr {
+        Expr::All(list) | Expr::Any(list) => list.iter().map(size).sum(),
+        Expr::Not(inner) => size(inner),
+        Expr::Predicate(_) => 1,
+    }
+}
+
+fn written_out(condition: &Condition, sizes: &[usize]) -> usize {
+    match condition {
+        Condition::Selection(index) => sizes.get(*index).copied().unwrap_or(0),
+        Condition::All(list) | Condition::Any(list) | Condition::AtLeast(_, list) => list.iter().map(|c| written_out(c, sizes)).sum(),
+        Condition::Not(inner) => written_out(inner, sizes),
+    }
 }
 
 fn names_selection(condition: &Condition, index: usize) -> bool {

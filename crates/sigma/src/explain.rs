@@ -6,10 +6,15 @@ use crate::detection::{Detection, Expr, Predicate};
 use crate::kinds::of_logsource;
 use crate::set::{RuleSet, Source};
 use event::{Event, Fields, Value, ValueRef};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Values shown of one field.
 const SHOWN_MAX: usize = 5;
+
+/// Correlations that are written out with their rules below one another.
+const CORRELATIONS_SHOWN_MAX: usize = 20;
+
 /// Characters shown of one value.
 const SHOWN_CHARS_MAX: usize = 120;
 
@@ -39,28 +44,27 @@ pub struct Nearest {
 
 /// Explains what one event made of one rule. For a correlation: what it made of each rule that is counted.
 pub fn explain(set: &RuleSet, event: &Event, rule: usize) -> Explanation {
-    explain_below(set, event, rule, 0)
+    explain_rule(set, event, rule, &mut BTreeSet::new())
 }
 
-/// Deeper chains of correlations are not written out.
-const CHAIN_MAX: usize = 8;
-
-fn explain_below(set: &RuleSet, event: &Event, index: usize, depth: usize) -> Explanation {
-    let Some(rule) = set.rules.get(index) else {
-        return Explanation { held: false, what: format!("no rule has the number {index}"), actual: None, parts: Vec::new() };
-    };
-    if let Some(linked) = set.correlations.iter().find(|linked| linked.rule == index).filter(|_| depth < CHAIN_MAX) {
-        let parts: Vec<Explanation> = linked.members.iter().map(|m| explain_below(set, event, m.rule, depth + 1)).collect();
+/// `written` holds the correlations above and beside that are written out already; a rule below several of them is written once.
+fn explain_rule(set: &RuleSet, event: &Event, index: usize, written: &mut BTreeSet<usize>) -> Explanation {
+    let bare = |held, what| Explanation { held, what, actual: None, parts: Vec::new() };
+    let Some(rule) = set.rules.get(index) else { return bare(false, format!("no rule has the number {index}")) };
+    if let Some(members) = members(set, index) {
+        let held = plain_rules(set, index).into_iter().any(|rule| matches(set, event, rule));
+        if !written.insert(index) || written.len() > CORRELATIONS_SHOWN_MAX {
+            return bare(held, rule.title.clone());
+        }
+        let parts: Vec<Explanation> = members.map(|member| explain_rule(set, event, member, written)).collect();
         return Explanation {
-            held: parts.iter().any(|p| p.held),
-            what: format!("{} (a correlation: the event counts if any of its rules holds)", rule.title),
+            held,
+            what: format!("{} (a correlation: an event counts when any of its rules holds)", rule.title),
             actual: None,
             parts,
         };
     }
-    let Some(detection) = &rule.detection else {
-        return Explanation { held: false, what: format!("{} (not in use: it has an error)", rule.title), actual: None, parts: Vec::new() };
-    };
+    let Some(detection) = &rule.detection else { return bare(false, format!("{} (not in use: it has an error)", rule.title)) };
     let sourced = of_logsource(&rule.logsource).contains(&event.kind);
     let source =
         Explanation { held: sourced, what: "logsource".to_owned(), actual: Some(vec![event.kind.name().to_owned()]), parts: Vec::new() };
@@ -68,10 +72,22 @@ fn explain_below(set: &RuleSet, event: &Event, index: usize, depth: usize) -> Ex
     Explanation { held: sourced && condition.held, what: rule.title.clone(), actual: None, parts: vec![source, condition] }
 }
 
+/// The rules that a correlation counts; `None` for a plain rule.
+fn members(set: &RuleSet, rule: usize) -> Option<impl Iterator<Item = usize>> {
+    set.correlations.iter().find(|linked| linked.rule == rule).map(|linked| linked.members.iter().map(|member| member.rule))
+}
+
+fn matches(set: &RuleSet, event: &Event, rule: usize) -> bool {
+    set.rules.get(rule).is_some_and(|rule| {
+        let detection = rule.detection.as_ref().filter(|_| of_logsource(&rule.logsource).contains(&event.kind));
+        detection.is_some_and(|detection| explain_condition(detection, &detection.condition, event).held)
+    })
+}
+
 /// Which of some events came closest to matching a rule, and what failed. `None` when no event is of the rule's logsource. A correlation is asked through its rules.
 pub fn nearest<'e>(set: &RuleSet, rule: usize, events: impl IntoIterator<Item = &'e Event>) -> Option<Nearest> {
     let mut best: Option<Nearest> = None;
-    let rules = plain_rules(set, rule, 0);
+    let rules = plain_rules(set, rule);
     for (position, event) in events.into_iter().enumerate() {
         for rule in &rules {
             let Some(rule) = set.rules.get(*rule) else { continue };
@@ -87,11 +103,21 @@ pub fn nearest<'e>(set: &RuleSet, rule: usize, events: impl IntoIterator<Item = 
     best
 }
 
-fn plain_rules(set: &RuleSet, rule: usize, depth: usize) -> Vec<usize> {
-    match set.correlations.iter().find(|linked| linked.rule == rule) {
-        Some(linked) if depth < CHAIN_MAX => linked.members.iter().flat_map(|m| plain_rules(set, m.rule, depth + 1)).collect(),
-        _ => vec![rule],
+/// The plain rules at the bottom of a correlation, each once; of a plain rule itself.
+fn plain_rules(set: &RuleSet, rule: usize) -> BTreeSet<usize> {
+    let (mut plain, mut seen, mut open) = (BTreeSet::new(), BTreeSet::new(), vec![rule]);
+    while let Some(rule) = open.pop() {
+        if !seen.insert(rule) {
+            continue;
+        }
+        match members(set, rule) {
+            Some(members) => open.extend(members),
+            None => {
+                plain.insert(rule);
+            }
+        }
     }
+    plain
 }
 
 /// The predicates that would have to be otherwise for a part to hold, and for it not to.

@@ -11,6 +11,7 @@ use crate::set::Shared;
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use event::ValueRef;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 /// Something that a value of a field must be, or hold.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,7 +66,7 @@ fn of_predicate(predicate: &Shared) -> Option<Vec<Atom>> {
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     /// Rule and program, in the order of rules.
-    pub programs: Vec<(u32, Program)>,
+    pub programs: Vec<(u32, Arc<Program>)>,
     /// Positions in `programs` that are always tried.
     always: Vec<u32>,
     fields: Vec<FieldIndex>,
@@ -83,9 +84,11 @@ struct FieldIndex {
 }
 
 impl Plan {
-    pub fn new(programs: Vec<(u32, Program)>, shared: &[Shared]) -> Plan {
+    pub fn new(programs: Vec<(u32, Arc<Program>)>, shared: &[Shared]) -> Plan {
         let mut always = Vec::new();
-        let mut by_field: BTreeMap<u32, (BTreeMap<String, Vec<u32>>, BTreeMap<String, Vec<u32>>)> = BTreeMap::new();
+        // For each slot: whole values, then pieces, each with the programs that need it.
+        type Needs = BTreeMap<String, Vec<u32>>;
+        let mut by_field: BTreeMap<u32, (Needs, Needs)> = BTreeMap::new();
         for (position, (_, program)) in programs.iter().enumerate() {
             let position = position as u32;
             let Some(mut atoms) = atoms(program, shared) else {

@@ -162,13 +162,8 @@ pub(crate) fn check_field(field: &str, kinds: &[Kind], file: &str, line: usize) 
             let having: Vec<&str> = Kind::all().filter(|kind| kind.has_field(id)).map(Kind::name).take(4).collect();
             let these: Vec<&str> = kinds.iter().map(|kind| kind.name()).take(4).collect();
             Some(
-                Problem::error(
-                    file,
-                    line,
-                    "field-not-here",
-                    format!("names the field `{field}`, which {} does not have", these.join(", ")),
-                )
-                .remedy(format!("it is on {}", having.join(", "))),
+                Problem::error(file, line, "field-not-here", format!("names the field `{field}`, which is not on {}", these.join(", ")))
+                    .remedy(format!("it is on {}", having.join(", "))),
             )
         }
         None => {

@@ -13,6 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Rules that one correlation names; their presence is a bit each.
 pub(crate) const MEMBERS_MAX: usize = 64;
 
+/// Names that are looked through for a suggestion.
+const SUGGESTIONS_MAX: usize = 200;
+
 /// A correlation with its references found.
 #[derive(Clone, Debug)]
 pub(crate) struct Linked {
@@ -49,6 +52,7 @@ pub(crate) fn link(rules: &mut [Rule], problems: &mut Vec<Problem>) -> Vec<Linke
     }
     silence(rules, &references);
     let mut linked: Vec<Linked> = Vec::new();
+    let mut copies: BTreeMap<u64, u32> = BTreeMap::new();
     for index in order(&references, rules, problems) {
         let Some(members) = references.get(&index) else { continue };
         let mut kinds: Vec<_> = members.iter().flat_map(|m| rules[*m].kinds.iter().copied()).collect();
@@ -70,7 +74,8 @@ pub(crate) fn link(rules: &mut [Rule], problems: &mut Vec<Problem>) -> Vec<Linke
             continue;
         }
         // The same correlation may stand twice; each keeps its own state.
-        let twins = linked.iter().filter(|l| rules[l.rule].content_hash == rule.content_hash).count();
+        let twins = copies.entry(rule.content_hash).or_insert(0u32);
+        *twins += 1;
         linked.push(Linked {
             rule: index,
             kind: correlation.kind,
@@ -157,7 +162,10 @@ fn resolve(rules: &[Rule], names: &Names, index: usize, correlation: &Correlatio
         match found {
             [one] => members.push(*one),
             [] => {
-                let near = nearest(reference, rules.iter().filter(|r| r.file == rule.file && r.name != rule.name).map(|r| r.name.as_str()));
+                let near = nearest(
+                    reference,
+                    rules.iter().filter(|r| r.file == rule.file && r.name != rule.name).map(|r| r.name.as_str()).take(SUGGESTIONS_MAX),
+                );
                 let remedy = near.map_or_else(
                     || "give that rule a `name`, and refer to it by that".to_owned(),
                     |near| format!("did you mean `{near}`?"),
