@@ -14,11 +14,12 @@ use event::fact::{ContainerAction, ExecSpec, Fact};
 use event::{DerivedBuilder, Event, Provenance, SmolStr, Span, Time};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// How long an exec's inspect is waited for.
 const WAIT: Span = Span::seconds(2);
-/// Execs waited for at once; beyond it the oldest is said without its inspect.
+/// Execs waited for at once; beyond it one of them is said without its inspect.
 const PENDING_MAX: usize = 16_384;
 /// Execs remembered as said, so that a late inspect does not say them again.
 const SAID_MAX: usize = 16_384;
@@ -26,7 +27,7 @@ const SAID_MAX: usize = 16_384;
 /// Execs that were created and not yet said.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct State {
-    pending: IndexMap<(SmolStr, Id), Pending>,
+    pending: BTreeMap<(SmolStr, Id), Pending>,
     said: IndexMap<(SmolStr, Id), ()>,
     /// Stands in for the id of an exec whose own id a label has replaced.
     unnamed: u64,
@@ -100,11 +101,11 @@ impl State {
         };
         let key = (cause.host.clone(), key);
         if self.pending.len() >= PENDING_MAX
-            && let Some((oldest, _)) = self.pending.first()
+            && let Some((one, _)) = self.pending.first_key_value()
         {
-            let oldest = oldest.clone();
+            let one = one.clone();
             out.forgot("inventory.execs", 1);
-            self.unseen(&oldest, cause.at, world, out);
+            self.unseen(&one, cause.at, world, out);
         }
         let due = cause.at + WAIT;
         out.timer(due, TimerKey::new(&key.0, &key.1));
@@ -123,7 +124,7 @@ impl State {
             self.pending.iter().find(|(other, exec)| other.0 == cause.host && same(exec)).map(|(key, _)| key.clone())
         };
         let pending = found.and_then(|key| {
-            let exec = self.pending.shift_remove(&key)?;
+            let exec = self.pending.remove(&key)?;
             out.cancel(exec.due, TimerKey::new(&key.0, &key.1));
             Some(exec)
         });
@@ -151,7 +152,7 @@ impl State {
 
     /// Says an exec whose inspect did not come.
     fn unseen(&mut self, key: &(SmolStr, Id), now: Time, world: &World, out: &mut RowOut<'_>) {
-        let Some(exec) = self.pending.shift_remove(key) else { return };
+        let Some(exec) = self.pending.remove(key) else { return };
         out.cancel(exec.due, TimerKey::new(&key.0, &key.1));
         self.remember(key.clone());
         let Some(host) = world.host(&key.0) else { return };

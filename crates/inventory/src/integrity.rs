@@ -38,11 +38,14 @@ pub struct State {
     /// Exit codes by the die event, until the next inspect.
     exits: IndexMap<(SmolStr, Id), Exit>,
     /// Names by inspect that the events have not confirmed yet.
-    names: IndexMap<(SmolStr, Id), (SmolStr, Vec<Arc<Provenance>>)>,
+    names: IndexMap<(SmolStr, Id), Named>,
     clocks: IndexMap<(SmolStr, SmolStr), Time>,
     /// The last record about which something was said that concerns the record itself: one record may cause several steps.
     record: Option<Place>,
 }
+
+/// A name by inspect, with the record that says it.
+type Named = (SmolStr, Vec<Arc<Provenance>>);
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Exit {
@@ -79,18 +82,18 @@ impl Row for State {
                     put(&mut self.exits, (cause.host.clone(), id.clone()), exit, out);
                 }
             }
-            Step::Started { id, .. } => drop(self.exits.shift_remove(&(cause.host.clone(), id.clone()))),
+            Step::Started { id, .. } => drop(self.exits.swap_remove(&(cause.host.clone(), id.clone()))),
             Step::Removed { id, .. } => {
                 let key = (cause.host.clone(), id.clone());
-                self.exits.shift_remove(&key);
-                self.created.shift_remove(&key);
+                self.exits.swap_remove(&key);
+                self.created.swap_remove(&key);
             }
             _ => {}
         }
     }
 
     fn fire(&mut self, key: &TimerKey, now: Time, world: &World, out: &mut RowOut<'_>) {
-        let Some((said, evidence)) = self.names.shift_remove(&(key.host.clone(), key.id.clone())) else { return };
+        let Some((said, evidence)) = self.names.swap_remove(&(key.host.clone(), key.id.clone())) else { return };
         let Some(host) = world.host(&key.host) else { return };
         let Some(container) = host.container(&key.id) else { return };
         if container.name == said || container.names_before.iter().any(|(_, name)| *name == said) {
@@ -153,7 +156,7 @@ impl State {
     #[allow(clippy::too_many_arguments)]
     fn compare(&mut self, id: &Id, spec: &ContainerSpec, first: bool, world: &World, host: &Host, cause: &Event, out: &mut RowOut<'_>) {
         let key = (cause.host.clone(), id.clone());
-        if let Some((_, image)) = self.created.shift_remove(&key)
+        if let Some((_, image)) = self.created.swap_remove(&key)
             && image != spec.image
             && !image.is_empty()
             && !spec.image.is_empty()
@@ -190,7 +193,7 @@ impl State {
                     out,
                 );
             }
-            self.exits.shift_remove(&key);
+            self.exits.swap_remove(&key);
         }
         // The engine refuses a size that it cannot read, so one that we cannot read is read differently by the two of us.
         if let Some((field, value)) =
@@ -246,7 +249,7 @@ fn say(
     out.emit(builder.build());
 }
 
-/// Remembers within a bound; the oldest goes first. What is forgotten here is only not compared, so it is counted and nothing more.
+/// Remembers within a bound; about the oldest go first. What is forgotten here is only not compared, so it is counted and nothing more.
 fn put<V>(map: &mut IndexMap<(SmolStr, Id), V>, key: (SmolStr, Id), value: V, out: &mut RowOut<'_>) {
     if map.len() >= SAID_MAX && !map.contains_key(&key) {
         map.drain(..SAID_MAX / 16);

@@ -18,6 +18,8 @@ pub mod mounts;
 pub mod names;
 pub mod permissive;
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod play;
 pub mod posture;
 pub mod role;
@@ -100,4 +102,6 @@ rows! {
     integrity,
     images,
     masquerade,
+    monitoring,
+    weakened,
 }

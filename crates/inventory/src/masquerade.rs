@@ -121,7 +121,7 @@ impl Row for State {
     }
 
     fn fire(&mut self, key: &TimerKey, _: Time, _: &World, _: &mut RowOut<'_>) {
-        self.watched.shift_remove(&(key.host.clone(), key.id.clone()));
+        self.watched.swap_remove(&(key.host.clone(), key.id.clone()));
     }
 }
 
@@ -130,7 +130,7 @@ impl State {
         for reference in [id, name].into_iter().filter_map(ImageRef::parse) {
             let key = (cause.host.clone(), reference.canonical());
             // What a pull set is the registry's word again.
-            self.tags.shift_remove(&key);
+            self.tags.swap_remove(&key);
             if self.pulls.len() >= PULLS_MAX {
                 self.pulls.drain(..PULLS_MAX / 16);
             }
@@ -145,7 +145,7 @@ impl State {
         if self.pulls.get(&key).is_some_and(|at| *at + PULL_KEEP >= cause.at)
             || host.image(id).is_some_and(|image| borne_out(image, &reference))
         {
-            self.tags.shift_remove(&key);
+            self.tags.swap_remove(&key);
             return;
         }
         let likeness = likeness_of(&reference);

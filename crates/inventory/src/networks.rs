@@ -14,13 +14,13 @@ use crate::world::World;
 use event::dictionary as d;
 use event::fact::NetworkSpec;
 use event::{DerivedBuilder, Event, Provenance, SmolStr, Span, Time};
-use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// How long an inspect is waited for.
 const WAIT: Span = Span::seconds(2);
-/// Networks and connections waited for at once; beyond it the oldest is said as it is known.
+/// Networks and connections waited for at once; beyond it one of them is said as it is known.
 const PENDING_MAX: usize = 16_384;
 
 const CREATED: u8 = 1;
@@ -29,9 +29,9 @@ const JOINED: u8 = 2;
 /// What waits for the inspect of a network.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct State {
-    created: IndexMap<(SmolStr, SmolStr), Pending>,
+    created: BTreeMap<(SmolStr, SmolStr), Pending>,
     /// By host and the pair of container and network.
-    joined: IndexMap<(SmolStr, Id, SmolStr), Pending>,
+    joined: BTreeMap<(SmolStr, Id, SmolStr), Pending>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -49,7 +49,7 @@ impl Row for State {
             Step::NetworkCreated { id } => self.await_created(id, world, cause, out),
             Step::NetworkInspected { id, .. } => {
                 let key = (cause.host.clone(), id.clone());
-                if let Some(pending) = self.created.shift_remove(&key) {
+                if let Some(pending) = self.created.remove(&key) {
                     out.cancel(pending.due, TimerKey::new(&key.0, &Id::new(id)).tagged(CREATED));
                     say_created(host, id, cause.at, merged(cause, &pending), out);
                 }
@@ -62,7 +62,7 @@ impl Row for State {
             }
             Step::NetworkRemoved { id, before } => {
                 let key = (cause.host.clone(), id.clone());
-                if let Some(pending) = self.created.shift_remove(&key) {
+                if let Some(pending) = self.created.remove(&key) {
                     out.cancel(pending.due, TimerKey::new(&key.0, &Id::new(id)).tagged(CREATED));
                     if let Some(spec) = before {
                         emit_created(host, spec, false, cause.at, pending.evidence, out);
@@ -86,7 +86,7 @@ impl Row for State {
         let Some(host) = world.host(&key.host) else { return };
         if key.tag == CREATED {
             let network = key.id.text();
-            if let Some(pending) = self.created.shift_remove(&(key.host.clone(), network.clone())) {
+            if let Some(pending) = self.created.remove(&(key.host.clone(), network.clone())) {
                 say_created(host, &network, now, pending.evidence, out);
             }
         } else {
@@ -107,7 +107,7 @@ impl State {
     fn await_created(&mut self, id: &SmolStr, world: &World, cause: &Event, out: &mut RowOut<'_>) {
         let key = (cause.host.clone(), id.clone());
         if self.created.len() >= PENDING_MAX
-            && let Some((oldest, pending)) = self.created.shift_remove_index(0)
+            && let Some((oldest, pending)) = self.created.pop_first()
             && let Some(host) = world.host(&oldest.0)
         {
             out.forgot("inventory.networks_waiting", 1);
@@ -143,7 +143,7 @@ impl State {
     }
 
     fn say_joined(&mut self, key: &(SmolStr, Id, SmolStr), now: Time, world: &World, out: &mut RowOut<'_>) {
-        let Some(pending) = self.joined.shift_remove(key) else { return };
+        let Some(pending) = self.joined.remove(key) else { return };
         let Some(host) = world.host(&key.0) else { return };
         let Some(container) = host.container(&key.1) else { return };
         let builder = about_container_at(d::CONTAINER_NETWORK_JOINED, "networks", now, pending.evidence, world, host, container);
@@ -237,10 +237,10 @@ fn opened(host: &Host, container: &Container, joined: &str) -> Option<&'static s
         return None;
     }
     let bridges = known.iter().any(|other| {
-        let on_both = |c: &&Box<Container>| {
+        let on_both = |c: &Container| {
             c.id != container.id && c.exists() && [&other.spec.id, joined].iter().all(|id| c.networks.iter().any(|n| n == id))
         };
-        !host.containers.values().any(|c| on_both(&c))
+        !host.containers.values().any(|c| on_both(c))
     });
     Some(if bridges { "bridged" } else { "none" })
 }
