@@ -14,9 +14,18 @@ pub const SIZE_MAX: usize = 1 << 20;
 const PAIRWISE_MAX: usize = 24;
 
 /// A JSON value. Of duplicate keys the first one counts, as everywhere in this product.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct Document {
     root: sonic_rs::Value,
+}
+
+/// The parser's own clone turns objects into hash maps, in which the last of duplicate keys counts and the order is lost. So a copy is written out and
+/// parsed again: slow, and only for tests and tools.
+impl Clone for Document {
+    fn clone(&self) -> Self {
+        let text = sonic_rs::to_string(&self.root).unwrap_or_default();
+        Document { root: sonic_rs::from_str(&text).unwrap_or_default() }
+    }
 }
 
 /// Why bytes did not become a document.
@@ -128,32 +137,56 @@ pub fn scalar(value: &sonic_rs::Value) -> ValueRef<'_> {
 
 fn has_duplicates(value: &sonic_rs::Value) -> bool {
     if let Some(object) = value.as_object() {
-        let n = object.len();
-        if n <= PAIRWISE_MAX {
-            for (i, (key, _)) in object.iter().enumerate() {
+        // A small set of key prints tells almost every object at once; only two keys with the same print are compared.
+        let mut prints = [0u64; 4];
+        for (i, (key, child)) in object.iter().enumerate() {
+            let print = key_print(key);
+            let (word, bit) = (usize::from(print >> 6), 1u64 << (print & 63));
+            if prints[word] & bit != 0 {
+                if object.len() > PAIRWISE_MAX {
+                    return has_equal_keys(object) || object.iter().any(|(_, child)| has_duplicates(child));
+                }
                 if object.iter().take(i).any(|(other, _)| other == key) {
                     return true;
                 }
             }
-        } else {
-            let mut keys: Vec<&str> = object.iter().map(|(key, _)| key).collect();
-            keys.sort_unstable();
-            if keys.windows(2).any(|pair| pair[0] == pair[1]) {
+            prints[word] |= bit;
+            if has_duplicates(child) {
                 return true;
             }
         }
-        object.iter().any(|(_, child)| (child.is_object() || child.is_array()) && has_duplicates(child))
+        false
     } else if let Some(array) = value.as_array() {
-        array.iter().any(|child| (child.is_object() || child.is_array()) && has_duplicates(child))
+        array.iter().any(has_duplicates)
     } else {
         false
     }
 }
 
+fn has_equal_keys(object: &sonic_rs::Object) -> bool {
+    let mut keys: Vec<&str> = object.iter().map(|(key, _)| key).collect();
+    keys.sort_unstable();
+    keys.windows(2).any(|pair| pair[0] == pair[1])
+}
+
+/// Eight bits of a key's length, ends and middle.
+fn key_print(key: &str) -> u8 {
+    let bytes = key.as_bytes();
+    let at = |i: usize| bytes.get(i).copied().unwrap_or(0);
+    let n = bytes.len();
+    (n as u8)
+        .wrapping_mul(37)
+        .wrapping_add(at(0).wrapping_mul(101))
+        .wrapping_add(at(n / 2).wrapping_mul(29))
+        .wrapping_add(at(n.wrapping_sub(1)).wrapping_mul(59))
+}
+
 /// Whether brackets outside strings nest deeper than `max`.
 fn depth_exceeds(bytes: &[u8], max: usize) -> bool {
     // Most records have fewer opening brackets in all than the limit; counting them needs no state.
-    if bytes.iter().filter(|b| matches!(b, b'{' | b'[')).count() <= max {
+    // The two differ in one bit, and a sum of bytes in short stretches is what processors add many of at once.
+    let opens = |stretch: &[u8]| usize::from(stretch.iter().map(|byte| u8::from(byte | 0x20 == b'{')).sum::<u8>());
+    if bytes.chunks(128).map(opens).sum::<usize>() <= max {
         return false;
     }
     let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
@@ -208,6 +241,15 @@ mod tests {
         let many: Vec<String> = (0..100).map(|n| format!("\"k{n}\":0")).collect();
         assert!(!Document::parse(format!("{{{}}}", many.join(",")).as_bytes()).unwrap().has_duplicate_keys());
         assert!(Document::parse(format!("{{{},\"k7\":1}}", many.join(",")).as_bytes()).unwrap().has_duplicate_keys());
+    }
+
+    #[test]
+    fn a_copy_is_the_same_document() {
+        let text = r#"{"b":1,"a":[1.0,-0.0,18446744073709551615,"\u0001é"],"b":2,"":null}"#;
+        let document = Document::parse(text.as_bytes()).unwrap();
+        assert_eq!(format!("{:?}", document.clone()), format!("{document:?}"));
+        assert!(document.clone().has_duplicate_keys());
+        assert_eq!(Document::default().clone(), Document::default());
     }
 
     #[test]

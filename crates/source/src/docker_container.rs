@@ -1,7 +1,7 @@
 //! A container inspect answer: `docker inspect ID` or `GET /containers/ID/json`.
 
 use crate::fields::{Fields, Notes, bare_name};
-use crate::prepare::lacks;
+use crate::prepare::{lacks, undated};
 use crate::{SourceDef, Witness};
 use event::document::{Document, SIZE_MAX};
 use event::fact::{ContainerSpec, Device, Endpoint, Fact, Mount, Port};
@@ -44,16 +44,7 @@ fn decode(document: &Document, _: &[u8]) -> Result<Decoded, Undecodable> {
     spec.networks = networks(&root.object("NetworkSettings"));
     spec.ports = ports(&root);
     spec.unreadable = notes.into_list();
-    Ok(Decoded {
-        kind: dictionary::DOCKER_CONTAINER,
-        time: None,
-        identity: None,
-        subject: id,
-        fact: Some(Fact::ContainerSpec(Box::new(spec))),
-        truncated: false,
-        duplicate_keys: document.has_duplicate_keys(),
-        document: document.clone(),
-    })
+    Ok(undated(dictionary::DOCKER_CONTAINER, id, Fact::ContainerSpec(Box::new(spec))))
 }
 
 fn read_state(root: &Fields<'_>, spec: &mut ContainerSpec) {

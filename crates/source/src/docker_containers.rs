@@ -44,5 +44,5 @@ fn decode(document: &Document, _: &[u8]) -> Result<Decoded, Undecodable> {
         })
         .filter(|entry| !entry.id.is_empty())
         .collect();
-    Ok(decoded(document, List::Containers(list)))
+    Ok(decoded(List::Containers(list)))
 }

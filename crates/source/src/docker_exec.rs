@@ -1,7 +1,7 @@
 //! An exec inspect answer: `GET /exec/ID/json`. The events of a privileged exec look like any other's; only this tells.
 
 use crate::fields::{Fields, Notes};
-use crate::prepare::lacks;
+use crate::prepare::{lacks, undated};
 use crate::{SourceDef, Witness};
 use event::document::{Document, SIZE_MAX};
 use event::fact::{ExecSpec, Fact};
@@ -42,14 +42,5 @@ fn decode(document: &Document, _: &[u8]) -> Result<Decoded, Undecodable> {
     if spec.id.is_empty() {
         return Err(lacks("an ID"));
     }
-    Ok(Decoded {
-        kind: dictionary::DOCKER_EXEC,
-        time: None,
-        identity: None,
-        subject: spec.id.clone(),
-        fact: Some(Fact::ExecSpec(spec)),
-        truncated: false,
-        duplicate_keys: document.has_duplicate_keys(),
-        document: document.clone(),
-    })
+    Ok(undated(dictionary::DOCKER_EXEC, spec.id.clone(), Fact::ExecSpec(spec)))
 }

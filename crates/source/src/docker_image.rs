@@ -1,7 +1,7 @@
 //! An image inspect answer: `docker image inspect` or `GET /images/NAME/json`; and one entry of the list of images.
 
 use crate::fields::{Fields, Notes};
-use crate::prepare::lacks;
+use crate::prepare::{lacks, undated};
 use crate::{SourceDef, Witness};
 use event::document::{Document, SIZE_MAX};
 use event::fact::{Fact, ImageSpec};
@@ -31,16 +31,7 @@ fn decode(document: &Document, _: &[u8]) -> Result<Decoded, Undecodable> {
     if spec.id.is_empty() {
         return Err(lacks("an Id"));
     }
-    Ok(Decoded {
-        kind: dictionary::DOCKER_IMAGE,
-        time: None,
-        identity: None,
-        subject: spec.id.clone(),
-        fact: Some(Fact::ImageSpec(Box::new(spec))),
-        truncated: false,
-        duplicate_keys: document.has_duplicate_keys(),
-        document: document.clone(),
-    })
+    Ok(undated(dictionary::DOCKER_IMAGE, spec.id.clone(), Fact::ImageSpec(Box::new(spec))))
 }
 
 /// Reads an inspect answer or a list entry.

@@ -29,5 +29,5 @@ pub(crate) const INSPECT_KEYS: &[&str] = &["RootFS", "Architecture"];
 fn decode(document: &Document, _: &[u8]) -> Result<Decoded, Undecodable> {
     let notes = Notes::default();
     let list = entries(document, "Images", &notes).ok_or_else(no_list)?;
-    Ok(decoded(document, List::Images(list.iter().map(image_spec).filter(|image| !image.id.is_empty()).collect())))
+    Ok(decoded(List::Images(list.iter().map(image_spec).filter(|image| !image.id.is_empty()).collect())))
 }

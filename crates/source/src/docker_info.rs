@@ -1,6 +1,7 @@
 //! The engine's own settings: `GET /info` and `GET /version`, or what `docker info` and `docker version` print as JSON.
 
 use crate::fields::{Fields, Notes};
+use crate::prepare::undated;
 use crate::{SourceDef, Witness};
 use event::document::{Document, SIZE_MAX};
 use event::fact::{EngineSpec, Fact};
@@ -41,16 +42,7 @@ fn decode(document: &Document, _: &[u8]) -> Result<Decoded, Undecodable> {
         () if is_version(&root.object("Server")) => version(&root.object("Server")),
         () => return Err(Undecodable { reason: "neither an answer of /info nor of /version".to_owned(), unknown: false }),
     };
-    Ok(Decoded {
-        kind: dictionary::DOCKER_INFO,
-        time: None,
-        identity: None,
-        subject: spec.id.clone(),
-        fact: Some(Fact::Engine(Box::new(spec))),
-        truncated: false,
-        duplicate_keys: document.has_duplicate_keys(),
-        document: document.clone(),
-    })
+    Ok(undated(dictionary::DOCKER_INFO, spec.id.clone(), Fact::Engine(Box::new(spec))))
 }
 
 fn info(root: &Fields<'_>) -> EngineSpec {
@@ -86,7 +78,7 @@ fn version(root: &Fields<'_>) -> EngineSpec {
 /// Podman answers the same calls, and says so in the names of its parts.
 fn product(root: &Fields<'_>) -> SmolStr {
     let podman = root.objects("Components").iter().any(|part| part.str("Name").starts_with("Podman"))
-        || root.str("BuildahVersion") != ""
+        || root.has("BuildahVersion")
         || root.str("ProductLicense").contains("Apache-2.0");
     SmolStr::new_static(if podman { "podman" } else { "docker" })
 }

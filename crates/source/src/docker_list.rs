@@ -1,6 +1,7 @@
 //! What the four complete lists share.
 
 use crate::fields::{Fields, Notes};
+use crate::prepare::undated;
 use event::document::Document;
 use event::fact::{Fact, List};
 use event::{Decoded, SmolStr, Undecodable, dictionary};
@@ -30,17 +31,8 @@ pub(crate) fn is_entry(value: &sonic_rs::Value, with: &[&str], without: &[&str])
 }
 
 /// A list as an event.
-pub(crate) fn decoded(document: &Document, list: List) -> Decoded {
-    Decoded {
-        kind: dictionary::DOCKER_LIST,
-        time: None,
-        identity: None,
-        subject: SmolStr::default(),
-        fact: Some(Fact::List(list)),
-        truncated: false,
-        duplicate_keys: document.has_duplicate_keys(),
-        document: document.clone(),
-    }
+pub(crate) fn decoded(list: List) -> Decoded {
+    undated(dictionary::DOCKER_LIST, SmolStr::default(), Fact::List(list))
 }
 
 /// What is said when a list was promised.

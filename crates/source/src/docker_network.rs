@@ -1,7 +1,7 @@
 //! A network inspect answer: `docker network inspect` or `GET /networks/ID`; and one entry of the list of networks.
 
 use crate::fields::{Fields, Notes};
-use crate::prepare::lacks;
+use crate::prepare::{lacks, undated};
 use crate::{SourceDef, Witness};
 use event::document::{Document, SIZE_MAX};
 use event::fact::{Fact, NetworkSpec};
@@ -31,16 +31,7 @@ fn decode(document: &Document, _: &[u8]) -> Result<Decoded, Undecodable> {
     if spec.id.is_empty() {
         return Err(lacks("an Id"));
     }
-    Ok(Decoded {
-        kind: dictionary::DOCKER_NETWORK,
-        time: None,
-        identity: None,
-        subject: spec.id.clone(),
-        fact: Some(Fact::NetworkSpec(Box::new(spec))),
-        truncated: false,
-        duplicate_keys: document.has_duplicate_keys(),
-        document: document.clone(),
-    })
+    Ok(undated(dictionary::DOCKER_NETWORK, spec.id.clone(), Fact::NetworkSpec(Box::new(spec))))
 }
 
 /// Reads an inspect answer or a list entry.

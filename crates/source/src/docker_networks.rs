@@ -23,5 +23,5 @@ pub const SOURCE: SourceDef = SourceDef {
 fn decode(document: &Document, _: &[u8]) -> Result<Decoded, Undecodable> {
     let notes = Notes::default();
     let list = entries(document, "Networks", &notes).ok_or_else(no_list)?;
-    Ok(decoded(document, List::Networks(list.iter().map(network_spec).filter(|network| !network.id.is_empty()).collect())))
+    Ok(decoded(List::Networks(list.iter().map(network_spec).filter(|network| !network.id.is_empty()).collect())))
 }

@@ -1,7 +1,7 @@
 //! A volume inspect answer: `docker volume inspect` or `GET /volumes/NAME`; and one entry of the list of volumes.
 
 use crate::fields::{Fields, Notes};
-use crate::prepare::lacks;
+use crate::prepare::{lacks, undated};
 use crate::{SourceDef, Witness};
 use event::document::{Document, SIZE_MAX};
 use event::fact::{Fact, VolumeSpec};
@@ -31,16 +31,7 @@ fn decode(document: &Document, _: &[u8]) -> Result<Decoded, Undecodable> {
     if spec.name.is_empty() {
         return Err(lacks("a Name"));
     }
-    Ok(Decoded {
-        kind: dictionary::DOCKER_VOLUME,
-        time: None,
-        identity: None,
-        subject: spec.name.clone(),
-        fact: Some(Fact::VolumeSpec(spec)),
-        truncated: false,
-        duplicate_keys: document.has_duplicate_keys(),
-        document: document.clone(),
-    })
+    Ok(undated(dictionary::DOCKER_VOLUME, spec.name.clone(), Fact::VolumeSpec(spec)))
 }
 
 /// Reads an inspect answer or a list entry.

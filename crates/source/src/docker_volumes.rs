@@ -23,5 +23,5 @@ pub const SOURCE: SourceDef = SourceDef {
 fn decode(document: &Document, _: &[u8]) -> Result<Decoded, Undecodable> {
     let notes = Notes::default();
     let list = entries(document, "Volumes", &notes).ok_or_else(no_list)?;
-    Ok(decoded(document, List::Volumes(list.iter().map(volume_spec).filter(|volume| !volume.name.is_empty()).collect())))
+    Ok(decoded(List::Volumes(list.iter().map(volume_spec).filter(|volume| !volume.name.is_empty()).collect())))
 }

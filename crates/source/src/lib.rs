@@ -65,7 +65,7 @@ pub struct SourceDef {
     pub size_max: usize,
     /// Whether a parsed record has this source's shape; looks at keys, never at what they hold.
     pub recognise: fn(&Document) -> bool,
-    /// Reads a parsed record. The bytes are there for decoders that read with serde.
+    /// Reads a parsed record; its document and its duplicate keys are added to the answer afterwards. The bytes are there for decoders that read with serde.
     pub decode: fn(&Document, &[u8]) -> Result<Decoded, Undecodable>,
     /// A real record, for the documents and for the contract tests.
     pub sample: &'static str,

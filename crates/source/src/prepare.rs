@@ -2,7 +2,8 @@
 
 use crate::{LIST_SIZE_MAX, SOURCES, SourceDef, skim};
 use event::document::{Document, DocumentError, SIZE_MAX};
-use event::{Body, Decoded, Prepared, Record, SmolStr, Undecodable};
+use event::fact::Fact;
+use event::{Body, Decoded, Kind, Prepared, Record, SmolStr, Undecodable};
 
 /// The source of that name.
 pub fn source_named(name: &str) -> Option<&'static SourceDef> {
@@ -46,7 +47,25 @@ fn decode(bytes: &[u8], name: &mut SmolStr) -> Result<Decoded, Undecodable> {
     if name.is_empty() {
         *name = SmolStr::new_static(source.name);
     }
-    (source.decode)(&document, bytes)
+    let mut decoded = (source.decode)(&document, bytes)?;
+    // Decoders need not care for these two. The document is moved and never cloned: a clone is another document.
+    decoded.duplicate_keys = document.has_duplicate_keys();
+    decoded.document = document;
+    Ok(decoded)
+}
+
+/// A decoder's usual answer: what something is, without a time.
+pub(crate) fn undated(kind: Kind, subject: SmolStr, fact: Fact) -> Decoded {
+    Decoded {
+        kind,
+        time: None,
+        identity: None,
+        subject,
+        document: Document::default(),
+        fact: Some(fact),
+        truncated: false,
+        duplicate_keys: false,
+    }
 }
 
 /// A decoder's usual answer for a record without the fields that make it one.

@@ -7,8 +7,9 @@
 //!
 //! **Order.** Files are merged by the time of their next record; ties go by path, then by the record's number.
 //! - A plain record arrives at the greatest time read so far. A recorded line keeps the arrival that its collector wrote, and is merged by it.
-//! - An undated record (an inspect answer) comes at once behind its predecessor in its file. Leading a file, it waits until all files before it in the order
-//!   of paths are read, or until the merge is a second ([`ORDER_WAIT`]) past the first time in its own file. It takes the greatest time read so far in the
+//! - An undated record (an inspect answer) comes at once behind its predecessor in its file; only what files before it in the order of paths still hold of
+//!   the next second ([`ORDER_WAIT`]) comes first. Leading a file, it waits until all files before it are read, or until the merge is that second past the
+//!   first time in its own file. It takes the greatest time read so far in the
 //!   call; before anything dated, the first dated time; in a call where nothing is dated, the latest creation, start or end of a container that the leading
 //!   records tell; and if they tell none, 0.
 //! - A time that is not believed (see `belief`) is treated as none, and said to be suspect.
@@ -29,8 +30,7 @@ pub use report::{ReadReport, SKIPPED_NAMED_MAX, Skipped};
 
 use call::Call;
 use event::{Prepared, SmolStr, Span, Time};
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -81,8 +81,8 @@ pub struct Reader {
     call: Call,
     slots: Vec<Slot>,
     /// Files whose next record has a time, by it, then by path.
-    dated: BinaryHeap<Reverse<(Time, usize)>>,
-    /// Files whose next record has none and comes at once.
+    dated: BTreeSet<(Time, usize)>,
+    /// Files whose next record has none and comes behind its predecessor.
     ready: BTreeSet<usize>,
     /// Files that begin with records without a time, with the first time in them.
     waiting: BTreeMap<usize, Option<Time>>,
@@ -102,6 +102,8 @@ struct Slot {
     /// Something of it has been given out, or may be: what has no time no longer waits.
     begun: bool,
     done: bool,
+    /// By which time the latest record out of it was merged.
+    merged: Option<Time>,
     /// The first time in it, and the latest that its leading records tell.
     first_time: Option<Time>,
     told: Option<Time>,
@@ -124,7 +126,7 @@ impl Reader {
         let mut reader = Reader {
             call: Call::new(found.inputs, options.host.clone(), options.look_ahead),
             slots,
-            dated: BinaryHeap::new(),
+            dated: BTreeSet::new(),
             ready: BTreeSet::new(),
             waiting: BTreeMap::new(),
             first_open: 0,
@@ -200,7 +202,9 @@ impl Reader {
         let slot = &mut self.slots[index];
         let Some(stream) = &mut slot.stream else { return };
         match stream.peek(&mut self.call) {
-            Some(Stand::Dated(time) | Stand::Arrived(time)) => self.dated.push(Reverse((time, index))),
+            Some(Stand::Dated(time) | Stand::Arrived(time)) => {
+                self.dated.insert((time, index));
+            }
             Some(Stand::Undated | Stand::Suspect) if slot.begun || index == self.first_open => {
                 self.ready.insert(index);
             }
@@ -227,20 +231,33 @@ impl Reader {
 
     /// The file whose record comes next.
     fn choose(&mut self) -> Option<usize> {
-        if let Some(index) = self.ready.pop_first() {
-            return Some(index);
-        }
-        let Some(&Reverse((head, index))) = self.dated.peek() else { return self.waiting.pop_first().map(|(index, _)| index) };
+        let head = match self.ready.first().copied() {
+            Some(index) => match self.before(index) {
+                Some(head) => head,
+                None => return self.ready.pop_first(),
+            },
+            None => match self.dated.first().copied() {
+                Some(head) => head,
+                None => return self.waiting.pop_first().map(|(index, _)| index),
+            },
+        };
         if !self.waiting.is_empty() {
             let due =
-                self.waiting.iter().filter_map(|(index, first)| first.filter(|first| head >= *first + ORDER_WAIT).map(|t| (t, *index)));
+                self.waiting.iter().filter_map(|(index, first)| first.filter(|first| head.0 >= *first + ORDER_WAIT).map(|t| (t, *index)));
             if let Some((_, index)) = due.min() {
                 self.waiting.remove(&index);
                 return Some(index);
             }
         }
-        self.dated.pop();
-        Some(index)
+        self.dated.remove(&head);
+        Some(head.1)
+    }
+
+    /// What still comes before a record without a time: the next of the files before its own, within the wait. If the files are pieces of one, those were
+    /// written before it, and it takes its time from them.
+    fn before(&self, index: usize) -> Option<(Time, usize)> {
+        let until = self.slots[index].merged? + ORDER_WAIT;
+        self.dated.iter().take_while(|(time, _)| *time < until).find(|(_, other)| *other < index).copied()
     }
 
     /// The time of what comes before anything dated.
@@ -271,6 +288,7 @@ impl Iterator for Reader {
             }
         };
         let (mut prepared, line) = (item.prepared, item.line);
+        self.slots[index].merged = stand.time().or(self.slots[index].merged);
         let latest = self.latest.unwrap_or_else(|| stand.time().unwrap_or_else(|| self.time_before_all()));
         let latest = stand.time().map_or(latest, |time| latest.max(time));
         self.latest = Some(latest);

@@ -38,7 +38,7 @@ fn recognise(document: &Document) -> bool {
     root.is_object() && ["time", "of", "note"].iter().all(|key| root.get(key).is_some())
 }
 
-fn decode(document: &Document, bytes: &[u8]) -> Result<Decoded, Undecodable> {
+fn decode(_: &Document, bytes: &[u8]) -> Result<Decoded, Undecodable> {
     let line: Line = serde_json::from_slice(bytes)
         .map_err(|error| Undecodable { reason: format!("not a note of a collector: {error}"), unknown: false })?;
     Ok(Decoded {
@@ -48,7 +48,7 @@ fn decode(document: &Document, bytes: &[u8]) -> Result<Decoded, Undecodable> {
         subject: line.of.clone(),
         fact: Some(Fact::Sensor(SensorNote { of: line.of, note: line.note })),
         truncated: false,
-        duplicate_keys: document.has_duplicate_keys(),
-        document: document.clone(),
+        duplicate_keys: false,
+        document: Document::default(),
     })
 }

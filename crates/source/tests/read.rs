@@ -126,7 +126,7 @@ fn broken_records_hide_nothing_around_them() {
     ] {
         assert_eq!(subjects_of(text.as_str()), expected, "{text}");
     }
-    let mut binary = lines(&[a.clone()]);
+    let mut binary = lines(std::slice::from_ref(&a));
     binary.extend_from_slice(b"{\"a\":\"\xff\xfe\"}\n\xc3\x28\n");
     binary.extend_from_slice(&lines(&[b]));
     assert_eq!(subjects_of(binary), "a ! ! b");

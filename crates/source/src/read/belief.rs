@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn a_single_stray_is_not() {
         check(&[0.0, 500.0, 0.01, 0.02], ".s..");
-        check(&[10.0, 0.0, 10.01, 10.02], ".s..");
+        check(&[10.0, 10.0, 0.0, 10.01, 10.02], "..s..");
         check(&[500.0, 0.0, 0.01], "s..");
         check(&[0.0, 500.0, 0.01, 500.0, 0.02, 0.03], ".s.s..");
         check(&[0.0, 0.01, 500.0], "..s");
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn a_step_that_stays_is_believed() {
         check(&[0.0, 5.0, 5.01, 5.02], "....");
-        check(&[10.0, 3.0, 3.01, 3.02], "....");
+        check(&[10.0, 10.0, 3.0, 3.01, 3.02], ".....");
         // Another host's recording behind the first, with long silences.
         check(&[0.0, 5.0, 10.0, 10.01, 0.0, 1.0, 2.0, 2.01], "........");
     }

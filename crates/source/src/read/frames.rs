@@ -125,7 +125,7 @@ impl<R: Read> Frames<R> {
             }
         }
         loop {
-            let Some(first) = self.skip_to_visible() else { return None };
+            let first = self.skip_to_visible()?;
             if let Some(column) = self.lost {
                 if !self.is_landmark(column) {
                     self.skip_line();

@@ -86,7 +86,7 @@ impl Stream {
 
     /// The latest time that held records tell of a container's life, for calls in which nothing is dated.
     pub(super) fn told(&self) -> Option<Time> {
-        self.held.iter().filter_map(|item| told_by(item)).max()
+        self.held.iter().filter_map(told_by).max()
     }
 
     /// The last believed time of each source.

@@ -1,0 +1,78 @@
+//! How fast lines of Docker events are decoded, as a ratio to building the DOM of the same lines: `cargo bench -p landwaiter-source`.
+
+use event::{Body, Place, Record, Time};
+use source::read::{ReadOptions, Reader};
+use std::hint::black_box;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Instant;
+
+const LINES: usize = 300_000;
+
+/// Lines as an engine writes them: a life of six events per container.
+fn lines() -> Vec<String> {
+    let mut time = 1_795_527_678_072_015_498i64;
+    (0..LINES)
+        .map(|n| {
+            time += 137_000_000;
+            let id = format!("{:064x}", (n / 6) as u128 * 0x9e37_79b9_7f4a_7c15);
+            let (action, more) = match n % 6 {
+                0 => ("create", ""),
+                1 => ("start", ""),
+                2 => ("exec_create: /bin/sh -c id", r#","execID":"77af40d77561d29ebc40114d625ce7570cf8f66821f52bb62a9017452d1eabb8""#),
+                3 => ("kill", r#","signal":"15""#),
+                4 => ("die", r#","exitCode":"143""#),
+                _ => ("destroy", ""),
+            };
+            format!(
+                r#"{{"status":"{action}","id":"{id}","from":"registry.example/app:1.4","Type":"container","Action":"{action}","Actor":{{"ID":"{id}","Attributes":{{"com.docker.compose.project":"shop","com.docker.compose.service":"web","image":"registry.example/app:1.4"{more},"name":"shop-web-{n}"}}}},"scope":"local","time":{},"timeNano":{time}}}"#,
+                time / 1_000_000_000
+            )
+        })
+        .collect()
+}
+
+fn measure(name: &str, base: Option<f64>, mut f: impl FnMut() -> usize) -> f64 {
+    let mut best = 0f64;
+    for _ in 0..5 {
+        let start = Instant::now();
+        let count = f();
+        best = best.max(count as f64 / start.elapsed().as_secs_f64());
+    }
+    let ratio = base.map(|base| format!(", {:.2} of the DOM", best / base)).unwrap_or_default();
+    println!("{name:<28} {:>9.0} lines/s{ratio}", best);
+    best
+}
+
+fn main() {
+    let lines = lines();
+    let dom = measure("DOM alone", None, || {
+        lines.iter().map(|line| black_box(sonic_rs::from_slice::<sonic_rs::Value>(line.as_bytes())).is_ok() as usize).sum()
+    });
+    measure("Document::parse", Some(dom), || {
+        lines.iter().map(|line| black_box(event::Document::parse(line.as_bytes())).is_ok() as usize).sum()
+    });
+    measure("duplicate keys too", Some(dom), || {
+        lines.iter().map(|line| !black_box(event::Document::parse(line.as_bytes())).unwrap().has_duplicate_keys() as usize).sum()
+    });
+    let records: Vec<Record> = lines
+        .iter()
+        .map(|line| Record {
+            seq: 0,
+            source: Default::default(),
+            host: "local".into(),
+            arrived: Time(0),
+            live: false,
+            body: Body::Data(Arc::from(line.as_bytes())),
+            place: Place::default(),
+        })
+        .collect();
+    measure("prepare", Some(dom), || {
+        records.iter().map(|record| matches!(black_box(source::prepare(record.clone())).content, Some(Ok(_))) as usize).sum()
+    });
+    let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+    lines.iter().for_each(|line| writeln!(file, "{line}").expect("room for a temporary file"));
+    measure("Reader, from a file", Some(dom), || {
+        Reader::open(&[file.path().to_owned()], &ReadOptions::default()).expect("the file just written").map(black_box).count()
+    });
+}
