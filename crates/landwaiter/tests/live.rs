@@ -1,0 +1,384 @@
+//! The live commands on a real engine. Each test says that it was skipped where there is none.
+
+mod common;
+
+use common::{findings, folder, landwaiter, stderr, stdout};
+use serde_json::Value;
+use source::collect::{Address, Client, Surroundings};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+const IMAGE: &str = "alpine:3.20";
+
+/// An engine, and what one test made there; all of it is removed at the end.
+struct Bench {
+    client: Client,
+    run: String,
+    made: Mutex<Vec<String>>,
+}
+
+impl Bench {
+    fn find(test: &str) -> Option<Bench> {
+        let address = Address::find(&Surroundings::of_this_process(), &|path| path.exists()).ok()?;
+        let client = match Client::connect(address) {
+            Ok(client) => client,
+            Err(error) => {
+                eprintln!("skipped: {test}: {error}");
+                return None;
+            }
+        };
+        if !client.get(&format!("/images/{IMAGE}/json")).is_ok_and(|answer| answer.is_good()) {
+            eprintln!("skipped: {test}: the engine has no image {IMAGE}");
+            return None;
+        }
+        Some(Bench { client, run: format!("{test}-{}", std::process::id()), made: Mutex::default() })
+    }
+
+    fn post(&self, path: &str, body: Option<&str>) -> String {
+        let answer = self.client.ask("POST", path, body).expect("an answer");
+        assert!(answer.is_good(), "{path}: {}", answer.message());
+        String::from_utf8_lossy(&answer.body).into_owned()
+    }
+
+    /// Creates a container named `{run}-{name}`; gives its full id.
+    fn create(&self, name: &str, host_config: &str, command: &str) -> String {
+        let run = &self.run;
+        let body = format!(
+            r#"{{"Image":"{IMAGE}","Cmd":["sh","-c","{command}"],"Labels":{{"landwaiter.run":"{run}"}},"HostConfig":{host_config}}}"#
+        );
+        let answer = self.post(&format!("/containers/create?name={run}-{name}"), Some(&body));
+        let id = answer.split('"').find(|part| part.len() == 64).expect("an id").to_owned();
+        self.made.lock().expect("a lock").push(id.clone());
+        id
+    }
+
+    fn start(&self, id: &str) {
+        self.post(&format!("/containers/{id}/start"), None);
+    }
+
+    fn remove(&self, id: &str) {
+        let _ = self.client.ask("DELETE", &format!("/containers/{id}?force=1&v=1"), None);
+    }
+
+    fn inspect(&self, id: &str) -> Option<Value> {
+        let answer = self.client.get(&format!("/containers/{id}/json")).expect("an answer");
+        answer.is_good().then(|| serde_json::from_slice(&answer.body).expect("JSON"))
+    }
+
+    fn labelled(&self, run: &str) -> usize {
+        let filter = format!("%7B%22label%22%3A%5B%22landwaiter.run%3D{run}%22%5D%7D");
+        let answer = self.client.get(&format!("/containers/json?all=1&filters={filter}")).expect("an answer");
+        serde_json::from_slice::<Vec<Value>>(&answer.body).expect("a list").len()
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        for id in self.made.get_mut().map(std::mem::take).unwrap_or_default() {
+            self.remove(&id);
+        }
+    }
+}
+
+/// A command that runs beside the test.
+struct Beside(Child);
+
+impl Beside {
+    fn start(args: &[&str]) -> Beside {
+        let child = Command::new(env!("CARGO_BIN_EXE_landwaiter")).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        Beside(child.expect("the binary runs"))
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.0.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()));
+    }
+
+    fn end(self) -> std::process::Output {
+        self.0.wait_with_output().expect("the binary ends")
+    }
+}
+
+fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !done() {
+        assert!(Instant::now() < deadline, "{what} did not happen");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A watch that is already listening.
+fn watch(tape: &Path) -> Beside {
+    let beside = Beside::start(&["watch", "--output", "jsonl", "--record", tape.to_str().expect("a path")]);
+    wait_until("the first list", || std::fs::read_to_string(tape).is_ok_and(|text| text.contains(r#""docker_volumes""#)));
+    beside
+}
+
+/// The last state of each finding, without the places of its evidence, which differ between a socket and a file.
+fn table(findings: Vec<Value>) -> BTreeMap<String, Value> {
+    let mut table = BTreeMap::new();
+    for mut finding in findings {
+        for evidence in finding["evidence"].as_array_mut().expect("evidence") {
+            evidence.as_object_mut().expect("an object").remove("where");
+        }
+        table.insert(finding["id"].as_str().expect("an id").to_owned(), finding);
+    }
+    table
+}
+
+fn of<'a>(findings: &'a [Value], strategy: &str, text: &str) -> Option<&'a Value> {
+    findings.iter().find(|finding| finding["strategy"] == strategy && finding.to_string().contains(text))
+}
+
+#[test]
+fn what_was_watched_replays_to_the_same_findings() {
+    let Some(bench) = Bench::find("watched") else { return };
+    let folder = folder();
+    let tape = folder.path().join("tape.jsonl");
+    let watch = watch(&tape);
+    for number in 1..=23 {
+        bench.create(&format!("spray-{number}"), "{}", "sleep 300");
+    }
+    bench.create("privileged", r#"{"Privileged":true}"#, "true");
+    let service = bench.create("service", r#"{"NanoCpus":500000000,"Memory":67108864}"#, "sleep 60");
+    bench.start(&service);
+    bench.post(&format!("/containers/{service}/update"), Some(r#"{"NanoCpus":2000000000}"#));
+    let brief = bench.create("brief", r#"{"Binds":["/etc:/host"],"AutoRemove":true}"#, "sleep 0.03");
+    bench.start(&brief);
+    wait_until("the end of the brief one", || bench.inspect(&brief).is_none());
+    std::thread::sleep(Duration::from_millis(500));
+    watch.signal("-INT");
+    let output = watch.end();
+    assert!(output.status.success(), "{}", stderr(&output));
+
+    let seen = findings(&output);
+    let spray = of(&seen, "container-spray", "spray").or_else(|| of(&seen, "container-spray", "20 containers"));
+    assert!(
+        spray.is_some_and(|finding| finding["message"].as_str().is_some_and(|m| m.starts_with("20 containers"))),
+        "{}",
+        stdout(&output)
+    );
+    assert!(of(&seen, "privileged-container", &bench.run).is_some(), "{}", stdout(&output));
+    assert!(of(&seen, "resource-limits-raised", &bench.run).is_some(), "{}", stdout(&output));
+    let shipped = stdout(&landwaiter(&["strategy", "list"], None));
+    if shipped.contains("sensitive-host-mount") {
+        let finding = of(&seen, "sensitive-host-mount", &brief).expect("the brief container is reported after it is gone");
+        assert!(finding.to_string().contains("/etc"), "{finding}");
+    } else {
+        eprintln!("skipped: no shipped strategy tells of host mounts yet");
+    }
+
+    let replayed = landwaiter(&["replay", "--output", "jsonl", tape.to_str().expect("a path")], None);
+    assert_eq!(table(findings(&replayed)), table(seen));
+}
+
+#[test]
+fn a_recording_of_one_run_leaves_out_what_others_do() {
+    let Some(bench) = Bench::find("recorded") else { return };
+    if Command::new("docker").arg("version").output().is_err() {
+        eprintln!("skipped: there is no docker command");
+        return;
+    }
+    let other = bench.create("other", "{}", "true");
+    let folder = folder();
+    let tape = folder.path().join("tape.jsonl");
+    let script = "docker run --rm --label landwaiter.run=$RUN $IMAGE true";
+    let tape_name = tape.to_str().expect("a path");
+    let record = Beside::start(&["record", "--only-run", "-o", tape_name, "--", "sh", "-c", script]);
+    std::thread::sleep(Duration::from_millis(600));
+    let during = bench.create("during", "{}", "true");
+    let output = record.end();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let text = std::fs::read_to_string(&tape).expect("a recording");
+    assert!(!text.contains(&other) && !text.contains(&during));
+    for action in ["create", "start", "die", "destroy"] {
+        assert!(text.contains(&format!(r#""Action":"{action}""#)), "{action} is missing");
+    }
+    assert!(text.contains(r#""source":"docker_container""#));
+}
+
+#[test]
+fn containment_keeps_the_evidence_and_says_what_cannot_be_done() {
+    let Some(bench) = Bench::find("contained") else { return };
+    let folder = folder();
+    let id = bench.create("loud", r#"{"RestartPolicy":{"Name":"always"},"NetworkMode":"host"}"#, "echo words; echo x > /trace; sleep 300");
+    bench.start(&id);
+    let name = format!("{}-loud", bench.run);
+
+    let plan = landwaiter(&["contain", &name], None);
+    let text = stdout(&plan);
+    assert!(plan.status.success() && text.contains(&id) && text.contains("Nothing was done"), "{text}");
+    assert!(text.contains("the network of the host itself"), "{text}");
+    assert!(bench.inspect(&id).is_some_and(|c| c["State"]["Paused"] == false));
+
+    let by_name = landwaiter(&["contain", &name, "--apply"], None);
+    assert_eq!(by_name.status.code(), Some(2), "a name can be another container by the time of acting");
+
+    let evidence = folder.path().join("evidence");
+    let apply = landwaiter(&["contain", &id[..12], "--apply", "--evidence", evidence.to_str().expect("a path")], None);
+    assert!(apply.status.success(), "{}{}", stdout(&apply), stderr(&apply));
+    let after = bench.inspect(&id).expect("it is still there");
+    assert_eq!(after["State"]["Paused"], true);
+    assert_eq!(after["HostConfig"]["RestartPolicy"]["Name"], "no");
+    let read = |file: &str| String::from_utf8_lossy(&std::fs::read(evidence.join(file)).expect(file)).into_owned();
+    assert!(read("logs.bin").contains("words") && read("changes.json").contains("/trace") && read("files.tar").contains("trace"));
+    assert!(read("inspect.json").contains(r#""Name":"always""#), "the policy before the change is kept");
+    let actions: Vec<Value> = read("actions.jsonl").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert!(actions.iter().all(|action| action["container"] == id.as_str()));
+    let outcome = |step: &str| actions.iter().find(|action| action["step"] == step).map(|action| action["outcome"].clone());
+    assert_eq!(outcome("disconnect"), Some("skipped".into()));
+    assert_eq!(outcome("kill"), Some("skipped".into()));
+
+    let kill =
+        landwaiter(&["contain", &id, "--apply", "--kill", "--evidence", folder.path().join("again").to_str().expect("a path")], None);
+    assert!(kill.status.success(), "{}{}", stdout(&kill), stderr(&kill));
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(bench.inspect(&id).is_some_and(|c| c["State"]["Running"] == false), "it stays down");
+}
+
+#[test]
+fn a_name_that_was_taken_over_is_not_contained() {
+    let Some(bench) = Bench::find("namesake") else { return };
+    let folder = folder();
+    let tape = folder.path().join("tape.jsonl");
+    let watch = watch(&tape);
+    let first = bench.create("x", r#"{"Privileged":true}"#, "sleep 300");
+    wait_until("the event", || std::fs::read_to_string(&tape).is_ok_and(|text| text.matches(&first).count() > 2));
+    bench.remove(&first);
+    let second = bench.create("x", "{}", "sleep 300");
+    bench.start(&second);
+    std::thread::sleep(Duration::from_millis(1500));
+    watch.signal("-INT");
+    let seen = findings(&watch.end());
+    let finding = of(&seen, "privileged-container", &first).expect("a finding about the first");
+    let id = finding["id"].as_str().expect("an id");
+    let refused = landwaiter(&["contain", id, "--in", tape.to_str().expect("a path"), "--apply"], None);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(stderr(&refused).contains("another container") && stderr(&refused).contains(&second[..12]), "{}", stderr(&refused));
+    assert!(bench.inspect(&second).is_some_and(|c| c["State"]["Running"] == true && c["State"]["Paused"] == false));
+}
+
+#[test]
+fn the_doctor_says_whose_logs_cannot_be_read() {
+    let Some(bench) = Bench::find("doctor") else { return };
+    for (name, driver) in [("mute", "none"), ("heard", "json-file")] {
+        let id = bench.create(name, &format!(r#"{{"LogConfig":{{"Type":"{driver}"}}}}"#), "sleep 60");
+        bench.start(&id);
+    }
+    let output = landwaiter(&["doctor", "--output", "json"], None);
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(output.status.success() && report["engine"]["api"].as_str().is_some_and(|api| api.starts_with("1.")));
+    let unreadable: Vec<&str> =
+        report["logs"]["unreadable"].as_array().expect("a list").iter().filter_map(|c| c["name"].as_str()).collect();
+    assert!(unreadable.contains(&format!("{}-mute", bench.run).as_str()), "{unreadable:?}");
+    assert!(!unreadable.contains(&format!("{}-heard", bench.run).as_str()), "{unreadable:?}");
+    assert!(report["strategies"].as_array().is_some_and(|all| !all.is_empty() && all.iter().all(|s| s["state"] == "armed")), "{report}");
+}
+
+#[test]
+fn without_an_engine_the_doctor_says_so_and_every_strategy_is_blind() {
+    let output = landwaiter(&["doctor", "--output", "json", "--engine", "unix:///nowhere/docker.sock"], None);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("is it running"), "{}", stderr(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(report["strategies"].as_array().is_some_and(|all| all.iter().all(|s| s["state"] == "blind")), "{report}");
+}
+
+/// A page that is not shipped, whose validation creates a privileged container and then waits.
+fn page(folder: &Path, wait: &str) -> String {
+    let text = format!(
+        r#"---
+status: draft
+sources: [docker_events, docker_container]
+---
+# A container with all privileges
+
+## Strategy Abstract
+
+```yaml sigma
+title: A container with all privileges
+name: privileged
+status: experimental
+level: high
+logsource:
+  category: container
+detection:
+  selection:
+    event.name: container.appeared
+    container.privileged: true
+  condition: selection
+landwaiter:
+  entity: [container.id, container.name]
+  message: '{{{{container.name}}}} has all privileges'
+```
+
+## Validation
+
+### All privileges
+
+```console
+$ docker create --privileged --name $RUN --label landwaiter.run=$RUN $IMAGE true
+$ {wait}
+```
+"#
+    );
+    let file = folder.join("own-page.md");
+    std::fs::write(&file, text).expect("a page");
+    file.to_str().expect("a path").to_owned()
+}
+
+#[test]
+fn a_page_that_is_not_shipped_is_validated_only_when_asked() {
+    let Some(bench) = Bench::find("validated") else { return };
+    if Command::new("docker").arg("version").output().is_err() {
+        eprintln!("skipped: there is no docker command");
+        return;
+    }
+    let folder = folder();
+    let page = page(folder.path(), "true");
+    let args = ["validate", "own-page", "--no-shipped", "--rules", &page];
+    let unasked = landwaiter(&args, None);
+    assert!(
+        stdout(&unasked).contains("docker create --privileged") && stdout(&unasked).contains("--yes runs its commands"),
+        "{}",
+        stderr(&unasked)
+    );
+
+    let run = bench.run.clone();
+    let asked = Command::new(env!("CARGO_BIN_EXE_landwaiter")).args(args).args(["--yes", "--output", "jsonl"]).env("RUN", &run).output();
+    let asked = asked.expect("the binary runs");
+    let line: Value = serde_json::from_slice(&asked.stdout).unwrap_or_else(|e| panic!("{e}: {}", stderr(&asked)));
+    assert_eq!((line["outcome"].as_str(), line["detail"]["containers"].as_u64()), (Some("fired"), Some(1)), "{line}");
+    assert_eq!(bench.labelled(&format!("{run}-1")), 0, "what was made is removed");
+}
+
+#[test]
+fn an_interrupted_validation_cleans_up() {
+    let Some(bench) = Bench::find("interrupted") else { return };
+    if Command::new("docker").arg("version").output().is_err() {
+        eprintln!("skipped: there is no docker command");
+        return;
+    }
+    let folder = folder();
+    // Without the rule's field, nothing fires, so that the script goes on.
+    let page = page(folder.path(), "sleep 30");
+    let text = std::fs::read_to_string(&page).expect("the page").replace("docker create --privileged", "docker create");
+    std::fs::write(&page, text).expect("the page");
+    let run = bench.run.clone();
+    let child = Command::new(env!("CARGO_BIN_EXE_landwaiter"))
+        .args(["validate", "own-page", "--no-shipped", "--rules", &page, "--yes"])
+        .env("RUN", &run)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let beside = Beside(child.expect("the binary runs"));
+    let made = format!("{run}-1");
+    wait_until("the container of the page", || bench.labelled(&made) == 1);
+    beside.signal("-INT");
+    let output = beside.end();
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert_eq!(bench.labelled(&made), 0, "what was made is removed");
+}
