@@ -9,7 +9,7 @@ use proptest::prelude::*;
 const WORDS: [&str; 4] = ["create", "start", "destroy", "inspect"];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
     #[test]
     fn stopping_at_any_record_and_thawing_gives_the_same_bytes(
         steps in prop::collection::vec((prop_oneof![Just(0i64), 1..900i64, 900..400_000i64], 0..3u8, 0..4usize, 0..3000i64, any::<bool>()), 1..30),

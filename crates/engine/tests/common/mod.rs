@@ -15,6 +15,8 @@ use finding::{Change, RuleCard, wire};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+pub mod house;
+
 pub const START: i64 = 1_795_527_678_000_000_000;
 pub const MS: i64 = 1_000_000;
 
