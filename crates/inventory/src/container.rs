@@ -298,3 +298,14 @@ impl Container {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_container_is_small() {
+        eprintln!("{} {}", std::mem::size_of::<Container>(), std::mem::size_of::<Kept>());
+        assert!(std::mem::size_of::<Container>() <= 640);
+    }
+}

@@ -3,6 +3,7 @@
 //! A name adds suspicion or protection and never removes any: whoever wears a known name is looked at more closely.
 
 use event::problem::edits;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// How near a name comes to a known one.
@@ -91,8 +92,7 @@ pub fn claims_monitoring(name: &str) -> Option<&'static str> {
     if name.len() > NAME_MAX {
         return None;
     }
-    let words = words(name);
-    KNOWN.iter().find(|known| known.monitoring && has_words(&words, known.name)).map(|known| known.name)
+    held(name).find(|known| known.monitoring).map(|known| known.name)
 }
 
 /// The known name that `name` takes or imitates, and how. Of several the exact one, then the first of the list.
@@ -100,8 +100,7 @@ pub fn resembles(name: &str) -> Option<(&'static str, Likeness)> {
     if name.len() > NAME_MAX {
         return None;
     }
-    let words = words(name);
-    if let Some(hit) = KNOWN.iter().find(|known| has_words(&words, known.name)) {
+    if let Some(hit) = held(name).next() {
         return Some((hit.name, Likeness::Exact));
     }
     let bones = skeleton(name);
@@ -130,30 +129,42 @@ fn hidden_word(name: &str, bones: &str) -> bool {
     !name.is_ascii() && name.split(['-', '_', '.', '/', ' ']).any(|word| !word.is_ascii() && skeleton(word) == bones)
 }
 
-/// A name as its words, with one separator around each.
-fn words(name: &str) -> String {
-    let mut words = String::with_capacity(name.len() + 2);
-    words.push('-');
-    words.extend(name.chars().map(|c| if matches!(c, '_' | '.' | '/') { '-' } else { c }));
-    words.push('-');
-    words
-}
+/// The known names by their first word, in the order of the list.
+static FIRST: LazyLock<BTreeMap<&'static str, Vec<usize>>> = LazyLock::new(|| {
+    let mut first: BTreeMap<&'static str, Vec<usize>> = BTreeMap::new();
+    for (index, known) in KNOWN.iter().enumerate() {
+        first.entry(known.name.split('-').next().unwrap_or_default()).or_default().push(index);
+    }
+    first
+});
 
-/// Whether the words of `known` follow one another among `words`.
-fn has_words(words: &str, known: &str) -> bool {
-    words.match_indices(known).any(|(at, _)| {
-        let end = at + known.len();
-        words.as_bytes().get(at.wrapping_sub(1)) == Some(&b'-') && words.as_bytes().get(end) == Some(&b'-')
-    })
+/// The known names whose words follow one another among the words of `name`, in the order of the list.
+fn held(name: &str) -> impl Iterator<Item = &'static Known> {
+    let words = || name.split(['-', '_', '.', '/']).filter(|word| !word.is_empty());
+    let mut found: Vec<usize> = Vec::new();
+    for (at, word) in words().enumerate() {
+        for index in FIRST.get(word).into_iter().flatten() {
+            let mut rest = words().skip(at);
+            if KNOWN[*index].name.split('-').all(|wanted| rest.next() == Some(wanted)) {
+                found.push(*index);
+            }
+        }
+    }
+    found.sort_unstable();
+    found.into_iter().map(|index| &KNOWN[index])
 }
 
 /// The bones of a name: lower case, look-alike letters as one letter, invisible characters and separators gone. Two names with the same bones look the same.
 pub fn skeleton(name: &str) -> String {
+    if name.is_ascii() {
+        return name.chars().filter_map(|c| bone(c.to_ascii_lowercase())).collect();
+    }
     name.chars().flat_map(char::to_lowercase).filter_map(bone).collect()
 }
 
 fn bone(c: char) -> Option<char> {
     Some(match c {
+        'a'..='h' | 'j' | 'k' | 'm'..='z' => c,
         '-' | '_' | '.' | ' ' | '/' | '\u{2010}'..='\u{2015}' | '\u{2212}' => return None,
         // Invisible: soft hyphen, combining marks, zero width, bidirectional controls, word joiners, variation selectors, byte order mark, tags.
         '\u{ad}' | '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => return None,

@@ -127,41 +127,37 @@ fn take_join(mode: &mut SmolStr) -> SmolStr {
 }
 
 /// Equal values, each kept once for as long as somebody holds it.
+///
+/// A sweep lets go of what nobody or only one holds: of what every container has for itself (its addresses, an unnamed volume) nothing is gained by
+/// remembering it here.
 #[derive(Debug)]
 struct Pool<T: ?Sized> {
-    by_hash: HashMap<u64, Vec<Arc<T>>>,
-    len: usize,
+    by_hash: HashMap<u64, Arc<T>>,
     sweep_at: usize,
 }
 
 impl<T: ?Sized> Default for Pool<T> {
     fn default() -> Self {
-        Pool { by_hash: HashMap::new(), len: 0, sweep_at: SWEEP_MIN }
+        Pool { by_hash: HashMap::new(), sweep_at: SWEEP_MIN }
     }
 }
 
 impl<T: ?Sized + PartialEq + Serialize> Pool<T> {
     fn get(&mut self, value: Arc<T>) -> Arc<T> {
-        let slot = self.by_hash.entry(hash(&*value)).or_default();
-        if let Some(known) = slot.iter().find(|known| ***known == *value) {
-            return Arc::clone(known);
+        let key = hash(&*value);
+        match self.by_hash.get(&key) {
+            Some(known) if **known == *value => return Arc::clone(known),
+            // Two values with one hash: the second goes unshared.
+            Some(_) => return value,
+            None => {}
         }
-        slot.push(Arc::clone(&value));
-        self.len += 1;
-        if self.len >= self.sweep_at {
-            self.sweep();
+        if self.by_hash.len() >= self.sweep_at {
+            self.by_hash.retain(|_, value| Arc::strong_count(value) > 2);
+            self.by_hash.shrink_to_fit();
+            self.sweep_at = (self.by_hash.len() * 2).max(SWEEP_MIN);
         }
+        self.by_hash.insert(key, Arc::clone(&value));
         value
-    }
-
-    fn sweep(&mut self) {
-        self.by_hash.retain(|_, slot| {
-            slot.retain(|value| Arc::strong_count(value) > 1);
-            !slot.is_empty()
-        });
-        self.by_hash.shrink_to_fit();
-        self.len = self.by_hash.values().map(Vec::len).sum();
-        self.sweep_at = (self.len * 2).max(SWEEP_MIN);
     }
 }
 
