@@ -8,7 +8,7 @@ use crate::check::{Check, with_text};
 use crate::program::Program;
 use crate::scratch::{Candidates, Reader};
 use crate::set::Shared;
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use aho_corasick::AhoCorasick;
 use event::ValueRef;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -111,7 +111,7 @@ impl Plan {
             let automaton = if pieces.is_empty() {
                 None
             } else {
-                match AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::ContiguousNFA)).build(&pieces) {
+                match AhoCorasick::builder().ascii_case_insensitive(true).build(&pieces) {
                     Ok(automaton) => Some(automaton),
                     Err(_) => {
                         // Too many pieces for one pass: these programs are then always tried.
