@@ -1,7 +1,7 @@
 //! A parsed JSON record: validated, bounded in depth, with its duplicate keys noticed.
 
 use crate::value::ValueRef;
-use sonic_rs::{JsonContainerTrait, JsonValueTrait};
+use sonic_rs::{JsonContainerTrait, JsonType, JsonValueTrait};
 use std::fmt;
 
 /// Deeper nesting than this is refused: no real record comes near, and parsers recurse.
@@ -136,31 +136,33 @@ pub fn scalar(value: &sonic_rs::Value) -> ValueRef<'_> {
 }
 
 fn has_duplicates(value: &sonic_rs::Value) -> bool {
-    if let Some(object) = value.as_object() {
-        // A small set of key prints tells almost every object at once; only two keys with the same print are compared.
-        let mut prints = [0u64; 4];
-        for (i, (key, child)) in object.iter().enumerate() {
-            let print = key_print(key);
-            let (word, bit) = (usize::from(print >> 6), 1u64 << (print & 63));
-            if prints[word] & bit != 0 {
-                if object.len() > PAIRWISE_MAX {
-                    return has_equal_keys(object) || object.iter().any(|(_, child)| has_duplicates(child));
-                }
-                if object.iter().take(i).any(|(other, _)| other == key) {
-                    return true;
-                }
+    match value.get_type() {
+        JsonType::Object => value.as_object().is_some_and(object_has_duplicates),
+        JsonType::Array => value.as_array().is_some_and(|array| array.iter().any(has_duplicates)),
+        _ => false,
+    }
+}
+
+fn object_has_duplicates(object: &sonic_rs::Object) -> bool {
+    // A small set of key prints tells almost every object at once; only two keys with the same print are compared.
+    let mut prints = [0u64; 4];
+    for (i, (key, child)) in object.iter().enumerate() {
+        let print = key_print(key);
+        let (word, bit) = (usize::from(print >> 6), 1u64 << (print & 63));
+        if prints[word] & bit != 0 {
+            if object.len() > PAIRWISE_MAX {
+                return has_equal_keys(object) || object.iter().any(|(_, child)| has_duplicates(child));
             }
-            prints[word] |= bit;
-            if has_duplicates(child) {
+            if object.iter().take(i).any(|(other, _)| other == key) {
                 return true;
             }
         }
-        false
-    } else if let Some(array) = value.as_array() {
-        array.iter().any(has_duplicates)
-    } else {
-        false
+        prints[word] |= bit;
+        if has_duplicates(child) {
+            return true;
+        }
     }
+    false
 }
 
 fn has_equal_keys(object: &sonic_rs::Object) -> bool {

@@ -14,6 +14,7 @@ use event::fact::{
 };
 use event::{Decoded, SmolStr, Time, Undecodable, dictionary};
 use sonic_rs::{JsonContainerTrait, JsonValueTrait, Object};
+use std::collections::BTreeSet;
 
 /// The decoder's row.
 pub const SOURCE: SourceDef = SourceDef {
@@ -27,10 +28,30 @@ pub const SOURCE: SourceDef = SourceDef {
     sample: r#"{"status":"start","id":"8a5eca281e92d259f3f2789ba3bc9873d8a5c4c4951b883549486e61d76c0483","from":"alpine:3.20","Type":"container","Action":"start","Actor":{"ID":"8a5eca281e92d259f3f2789ba3bc9873d8a5c4c4951b883549486e61d76c0483","Attributes":{"image":"alpine:3.20","name":"lab1","team":"payments"}},"scope":"local","time":1795527678,"timeNano":1795527678271434051}"#,
 };
 
+/// Labels of an ordinary container.
+const LABELS_FEW: usize = 24;
+
 fn recognise(document: &Document) -> bool {
     let Some(object) = document.root().as_object() else { return false };
-    let has = |key: &str| object.get(&key).is_some();
-    (has("Action") && has("Type") && has("Actor")) || (has("status") && has("id") && (has("time") || has("timeNano")))
+    let (mut new, mut old) = (0u8, 0u8);
+    // Nearly every record of a call comes by here first, so the keys are passed once and no further than needed.
+    for (key, _) in object.iter() {
+        match key {
+            "Type" => new |= 1,
+            "Action" => new |= 2,
+            "Actor" => new |= 4,
+            "status" => old |= 1,
+            "id" => old |= 2,
+            "time" | "timeNano" => old |= 4,
+            // An inspect answer says so long before its end.
+            "HostConfig" | "Config" | "RootFS" => return false,
+            _ => continue,
+        }
+        if new == 7 || old == 7 {
+            return true;
+        }
+    }
+    false
 }
 
 /// What one event says, still borrowed. [`fact_of`] makes a fact of it, whether the event was parsed or only skimmed.
@@ -77,9 +98,16 @@ impl<'a> Attributes<'a> {
     /// All of them but the named ones; of equal keys the first.
     fn others(self, without: &[&str]) -> Vec<(SmolStr, SmolStr)> {
         let mut list: Vec<(SmolStr, SmolStr)> = Vec::new();
-        let mut seen = std::collections::BTreeSet::new();
+        // Few labels are compared one by one; a flood of them must not cost the square of its size.
+        let is_flood = match self {
+            Attributes::None => false,
+            Attributes::Parsed(object) => object.len() > LABELS_FEW,
+            Attributes::Skimmed(skimmed) => skimmed.len() > LABELS_FEW,
+        };
+        let mut seen = BTreeSet::new();
         let mut add = |name: &'a str, value: &'a str| {
-            if !without.contains(&name) && seen.insert(name) {
+            let is_new = if is_flood { seen.insert(name) } else { list.iter().all(|(other, _)| other != name) };
+            if is_new && !without.contains(&name) {
                 list.push((SmolStr::new(name), SmolStr::new(value)));
             }
         };
