@@ -84,14 +84,15 @@ fn matches(set: &RuleSet, event: &Event, rule: usize) -> bool {
     })
 }
 
-/// Which of some events came closest to matching a rule, and what failed. `None` when no event is of the rule's logsource. A correlation is asked through its rules.
+/// Which of some events came closest to matching a rule, and what failed. `None` when no event is of a kind that the rule can match, by its
+/// logsource and the event names that it asks for. A correlation is asked through its rules.
 pub fn nearest<'e>(set: &RuleSet, rule: usize, events: impl IntoIterator<Item = &'e Event>) -> Option<Nearest> {
     let mut best: Option<Nearest> = None;
     let rules = plain_rules(set, rule);
     for (position, event) in events.into_iter().enumerate() {
         for rule in &rules {
             let Some(rule) = set.rules.get(*rule) else { continue };
-            let Some(detection) = rule.detection.as_ref().filter(|_| of_logsource(&rule.logsource).contains(&event.kind)) else { continue };
+            let Some(detection) = rule.detection.as_ref().filter(|_| rule.kinds.contains(&event.kind)) else { continue };
             let cost = Costs { detection, event }.condition(&detection.condition);
             if best.as_ref().is_none_or(|b| cost.to_hold.len() < b.missing) {
                 let failed =

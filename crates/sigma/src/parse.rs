@@ -53,17 +53,22 @@ pub fn parse(text: &str, file: &str, first_line: usize) -> (Vec<Rule>, Vec<Probl
         return (rules, problems);
     }
     for document in yaml::documents(text) {
-        match yaml::parse(document.text, file, first_line + document.line - 1) {
-            Ok(node) => rules.extend(rule(&node, document.text, file, &mut budget, &mut problems)),
+        let first = first_line + document.line - 1;
+        match yaml::parse(document.text, file, first) {
+            Ok(node) => rules.extend(rule(&node, (document.text, first), file, &mut budget, &mut problems)),
             Err(problem) => problems.push(problem),
         }
     }
     (rules, problems)
 }
 
-fn rule(node: &Node, text: &str, file: &str, budget: &mut Budget, problems: &mut Vec<Problem>) -> Option<Rule> {
+fn rule(node: &Node, (text, first_line): (&str, usize), file: &str, budget: &mut Budget, problems: &mut Vec<Problem>) -> Option<Rule> {
     let before = errors(problems);
     let line = node.line;
+    // The text of a rule starts with its first line that says anything, a comment too, so that reading it again from there finds the same lines.
+    let blank = |line: &str| matches!(line.trim(), "" | "---") || line.starts_with("--- #");
+    let skipped = text.lines().take_while(|line| blank(line)).count();
+    let own_text: String = text.split_inclusive('\n').skip(skipped).collect();
     let Some(entries) = node.map() else {
         problems.push(
             Problem::error(file, line, "not-a-rule", format!("is {}, not a rule", node.shape()))
@@ -126,9 +131,9 @@ fn rule(node: &Node, text: &str, file: &str, budget: &mut Budget, problems: &mut
         speaks: true,
         fields: Vec::new(),
         file: file.to_owned(),
-        line,
+        line: first_line + skipped,
         content_hash: hash(&canonical),
-        text: text.trim().to_owned(),
+        text: own_text.trim_end().to_owned(),
         kinds: Vec::new(),
         named: Vec::new(),
         detection: None,

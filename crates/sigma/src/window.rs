@@ -112,13 +112,14 @@ impl Group {
 
     fn add(&mut self, arrival: &Arrival<'_>, at: Time) {
         for member in bits(arrival.members, self.members.len()) {
-            self.members[member] += 1;
+            self.members[member] = self.members[member].saturating_add(1);
             self.runs[member] = if member == 0 { Some(at) } else { self.runs[member].max(self.runs[member - 1]) };
         }
         for value in &arrival.values {
-            *self.values.entry(value.clone()).or_default() += 1;
+            let n = self.values.entry(value.clone()).or_default();
+            *n = n.saturating_add(1);
         }
-        self.unexplained += u32::from(!arrival.explained);
+        self.unexplained = self.unexplained.saturating_add(u32::from(!arrival.explained));
         self.entries.push_back(Entry { at, members: arrival.members, explained: arrival.explained, values: arrival.values.clone() });
     }
 
@@ -130,7 +131,7 @@ impl Group {
         }
         for value in &entry.values {
             if let Some(n) = self.values.get_mut(value) {
-                *n -= 1;
+                *n = n.saturating_sub(1);
                 if *n == 0 {
                     self.values.remove(value);
                 }
@@ -273,6 +274,9 @@ impl Window {
     pub fn fits(&self, linked: &Linked) -> bool {
         let members = linked.members.len();
         self.groups.values().all(|group| group.members.len() == members && group.runs.len() == members)
+            && self.touches < u64::MAX / 2
+            && self.touched.last_key_value().is_none_or(|(touch, _)| *touch <= self.touches)
+            && [self.pressure.groups, self.pressure.entries, self.pressure.evidence].iter().all(|n| *n < u64::MAX / 2)
             && self.touched.len() == self.groups.len()
             && self.touched.iter().all(|(touch, key)| self.groups.get(key).is_some_and(|group| group.touch == *touch))
             && self.entries == self.groups.values().map(|group| group.entries.len()).sum::<usize>()

@@ -138,6 +138,20 @@ fn one_broken_document_does_not_hide_the_others() {
 }
 
 #[test]
+fn a_rules_own_text_reads_again_as_the_same_rule() {
+    let rule = "# why\ntitle: T\nlogsource: { category: container }\ndetection:\n  s: { container.name: a }\n  condition: s\n";
+    let (rules, _) = sigma::parse(&format!("\n---\n{rule}\n--- # next\n\n{rule}"), "r.yml", 7);
+    assert_eq!(rules.iter().map(|rule| rule.line).collect::<Vec<_>>(), [9, 18]);
+    for rule in &rules {
+        let (again, _) = sigma::parse(&rule.text, &rule.file, rule.line);
+        assert_eq!(
+            (again[0].line, &again[0].fields, &again[0].text, again[0].content_hash),
+            (rule.line, &rule.fields, &rule.text, rule.content_hash)
+        );
+    }
+}
+
+#[test]
 fn the_content_hash_is_of_the_content() {
     let hash = |text: &str| sigma::parse(text, "r.yml", 1).0[0].content_hash;
     let plain = "title: T\nlogsource: { category: container }\ndetection: { s: { container.name: a }, condition: s }\n";
