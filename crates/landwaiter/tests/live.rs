@@ -20,19 +20,24 @@ struct Bench {
     made: Mutex<Vec<String>>,
 }
 
+/// Says that a test is skipped. Where an engine is required, that is a failure.
+fn skip(test: &str, reason: &str) -> Option<Bench> {
+    assert!(std::env::var_os("LANDWAITER_TEST_ENGINE").is_none_or(|v| v != "required"), "{test} needs an engine: {reason}");
+    eprintln!("skipped: {test}: {reason}");
+    None
+}
+
 impl Bench {
     fn find(test: &str) -> Option<Bench> {
         let address = Address::find(&Surroundings::of_this_process(), &|path| path.exists()).ok()?;
         let client = match Client::connect(address) {
             Ok(client) => client,
             Err(error) => {
-                eprintln!("skipped: {test}: {error}");
-                return None;
+                return skip(test, &error.to_string());
             }
         };
         if !client.get(&format!("/images/{IMAGE}/json")).is_ok_and(|answer| answer.is_good()) {
-            eprintln!("skipped: {test}: the engine has no image {IMAGE}");
-            return None;
+            return skip(test, &format!("the engine has no image {IMAGE}"));
         }
         Some(Bench { client, run: format!("{test}-{}", std::process::id()), made: Mutex::default() })
     }

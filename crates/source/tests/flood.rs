@@ -10,11 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+/// Writes an endless body, piece by piece.
+type Writer = Box<dyn FnOnce(&mut dyn FnMut(&[u8])) + Send>;
+
 /// What the engine does with a request.
 enum Reply {
     Json(u16, String),
-    /// Writes an endless body by itself.
-    Stream(Box<dyn FnOnce(&mut dyn FnMut(&[u8])) + Send>),
+    Stream(Writer),
     Hang,
 }
 

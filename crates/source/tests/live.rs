@@ -20,6 +20,13 @@ struct Bench {
     made: Mutex<Vec<String>>,
 }
 
+/// Says that a test is skipped. Where an engine is required, that is a failure.
+fn skip(test: &str, reason: &str) -> Option<Bench> {
+    assert!(std::env::var_os("LANDWAITER_TEST_ENGINE").is_none_or(|v| v != "required"), "{test} needs an engine: {reason}");
+    eprintln!("skipped: {test}: {reason}");
+    None
+}
+
 impl Bench {
     /// `None`, and a word about it, where there is no engine.
     fn find(test: &str) -> Option<Bench> {
@@ -27,16 +34,12 @@ impl Bench {
         let client = match Client::connect(address) {
             Ok(client) => client,
             Err(error) => {
-                eprintln!("skipped: {test}: {error}");
-                return None;
+                return skip(test, &error.to_string());
             }
         };
         match client.get(&format!("/images/{IMAGE}/json")) {
             Ok(answer) if answer.is_good() => Some(Bench { client, made: Mutex::default() }),
-            _ => {
-                eprintln!("skipped: {test}: the engine has no image {IMAGE}");
-                None
-            }
+            _ => skip(test, &format!("the engine has no image {IMAGE}")),
         }
     }
 

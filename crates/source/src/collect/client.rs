@@ -187,8 +187,14 @@ impl Connection {
         }
         let bytes = Bytes::from(body.unwrap_or_default().to_owned());
         let request = request.body(Full::new(bytes)).map_err(|e| AskError::Setting(format!("ask for {path}: {e}")))?;
-        self.sender.ready().await.map_err(failed)?;
-        self.sender.send_request(request).await.map_err(failed)
+        let head = async {
+            self.sender.ready().await?;
+            self.sender.send_request(request).await
+        };
+        match timeout(ANSWER_WAIT, head).await {
+            Ok(head) => head.map_err(failed),
+            Err(_) => Err(AskError::Answer(format!("read the answer to {path}: nothing came for {} s", ANSWER_WAIT.as_secs()))),
+        }
     }
 
     /// Sends a request and reads the whole answer.

@@ -9,7 +9,7 @@ use event::fact::Sight;
 use event::{SmolStr, Time};
 use http_body_util::BodyExt;
 use hyper::Method;
-use hyper::body::Incoming;
+use hyper::body::{Bytes, Incoming};
 use serde::Deserialize;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -29,6 +29,8 @@ const BACK_OFF_MIN: Duration = Duration::from_millis(100);
 const BACK_OFF_MAX: Duration = Duration::from_secs(10);
 /// Docker skips a slow subscriber without a word; the lists are compared now and then even when nothing seems wrong.
 const RECONCILE_EVERY: Duration = Duration::from_secs(300);
+/// How often an engine is asked whether it is still there.
+const PING_EVERY: Duration = Duration::from_secs(15);
 /// Later than this is worth a note, and one note in this time is enough.
 const LAG_MIN: i64 = 2_000_000_000;
 const LAG_NOTE_EVERY: Duration = Duration::from_secs(10);
@@ -130,6 +132,21 @@ async fn until_stopped(stopped: &mut watch::Receiver<Option<Instant>>) {
     }
 }
 
+/// Asks now and then whether the engine is still there: a connection whose other end has vanished, or whose engine is frozen, is as quiet as a
+/// quiet host. Ends with the reason when two questions in a row were not answered.
+async fn still_answers(endpoint: &Endpoint) -> String {
+    let mut failures = 0;
+    loop {
+        sleep(PING_EVERY).await;
+        let asked = async { endpoint.connect().await?.ask(Method::GET, "/_ping", None).await };
+        match asked.await {
+            Ok(_) => failures = 0,
+            Err(_) if failures == 0 => failures = 1,
+            Err(error) => return format!("the engine no longer answers: {error}"),
+        }
+    }
+}
+
 async fn subscribe(endpoint: &Endpoint, since: Option<i64>) -> Result<Incoming, AskError> {
     let path = match since {
         Some(ns) => format!("/events?since={}.{:09}", ns / 1_000_000_000, ns % 1_000_000_000),
@@ -159,6 +176,12 @@ struct Listed {
     id: String,
 }
 
+/// The ids in a list. A list can have megabytes, and this thread must not be busy with it for as long as Docker waits for a subscriber.
+async fn listed(body: Bytes) -> Vec<String> {
+    let parse = move || serde_json::from_slice::<Vec<Listed>>(&body).unwrap_or_default().into_iter().map(|entry| entry.id).collect();
+    tokio::task::spawn_blocking(parse).await.unwrap_or_default()
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Look {
     /// What stands at start.
@@ -171,7 +194,7 @@ impl Follower {
     async fn follow(self: &Rc<Self>, mut endpoint: Endpoint, first: Incoming) {
         let mut stream = first;
         loop {
-            let reason = self.drain(stream).await;
+            let reason = self.drain(stream, &endpoint).await;
             if self.outlet.is_gone() {
                 return;
             }
@@ -198,8 +221,15 @@ impl Follower {
         }
     }
 
-    /// Reads until the stream ends; gives the reason.
-    async fn drain(&self, mut stream: Incoming) -> String {
+    /// Reads until the stream ends or the engine no longer answers; gives the reason.
+    async fn drain(&self, stream: Incoming, endpoint: &Endpoint) -> String {
+        tokio::select! {
+            reason = self.read(stream) => reason,
+            reason = still_answers(endpoint) => reason,
+        }
+    }
+
+    async fn read(&self, mut stream: Incoming) -> String {
         let mut lines = Lines::default();
         loop {
             match stream.frame().await {
@@ -250,7 +280,9 @@ impl Follower {
             ("container", "start") => self.inspector.started(id),
             _ => {}
         }
-        for ask in line.asks() {
+        for mut ask in line.asks() {
+            // Evidence would be only that nobody ever saw what it was.
+            ask.after_end &= self.inspector.is_described(id);
             if !self.inspector.is_in_vain(&ask, line.verb()) {
                 self.inspector.ask(ask);
             }
@@ -335,13 +367,13 @@ impl Follower {
         self.record(connection, "docker_info", "/version").await;
         self.look_at_containers(connection, look).await;
         let again = look == Look::Again { everything: false };
-        for image in self.list::<Listed>(connection, "docker_images", "/images/json").await {
-            self.inspector.ask_once(Ask::new(Object::Image, image.id, Urgency::Standing));
+        for image in self.list(connection, "docker_images", "/images/json").await {
+            self.inspector.ask_once(Ask::new(Object::Image, image, Urgency::Standing));
         }
-        for network in self.list::<Listed>(connection, "docker_networks", "/networks").await {
+        for network in self.list(connection, "docker_networks", "/networks").await {
             // The list leaves out who is on a network.
             if !again {
-                self.inspector.ask(Ask::new(Object::Network, network.id, Urgency::Standing));
+                self.inspector.ask(Ask::new(Object::Network, network, Urgency::Standing));
             }
         }
         self.record(connection, "docker_volumes", "/volumes").await;
@@ -360,8 +392,7 @@ impl Follower {
             }
             self.outlet.stats().answers.fetch_add(1, Ordering::Relaxed);
             self.outlet.data("docker_containers", &body);
-            let listed: Vec<Listed> = serde_json::from_slice(&body).unwrap_or_default();
-            let ids: BTreeSet<String> = listed.into_iter().map(|c| c.id).collect();
+            let ids: BTreeSet<String> = listed(body).await.into_iter().collect();
             self.inspector.only_these_stand(&ids);
             for id in ids {
                 if self.inspector.stands(&id) || look != (Look::Again { everything: false }) {
@@ -372,21 +403,21 @@ impl Follower {
         }
     }
 
-    async fn list<T: for<'a> Deserialize<'a>>(&self, connection: &mut Connection, source: &'static str, path: &str) -> Vec<T> {
+    async fn list(&self, connection: &mut Connection, source: &'static str, path: &str) -> Vec<String> {
         match self.record(connection, source, path).await {
-            Some(body) => serde_json::from_slice(&body).unwrap_or_default(),
+            Some(body) => listed(body).await,
             None => Vec::new(),
         }
     }
 
-    async fn record(&self, connection: &mut Connection, source: &'static str, path: &str) -> Option<hyper::body::Bytes> {
+    async fn record(&self, connection: &mut Connection, source: &'static str, path: &str) -> Option<Bytes> {
         let body = self.answer(connection, path).await?;
         self.outlet.stats().answers.fetch_add(1, Ordering::Relaxed);
         self.outlet.data(source, &body);
         Some(body)
     }
 
-    async fn answer(&self, connection: &mut Connection, path: &str) -> Option<hyper::body::Bytes> {
+    async fn answer(&self, connection: &mut Connection, path: &str) -> Option<Bytes> {
         let reason = match connection.ask(Method::GET, path, None).await {
             Ok(answer) if answer.is_good() => return Some(answer.body),
             Ok(answer) => answer.message(),

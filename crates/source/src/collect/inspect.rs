@@ -55,6 +55,8 @@ struct Standing {
     auto_remove: bool,
     /// Created before our eyes and not started yet.
     waits_for_start: bool,
+    /// The engine has described it at least once.
+    described: bool,
 }
 
 impl Waiting {
@@ -175,6 +177,11 @@ impl Inspector {
         self.memory.borrow_mut().containers.retain(|id, _| ids.contains(id));
     }
 
+    /// Whether the engine has described a container that still stands.
+    pub fn is_described(&self, id: &str) -> bool {
+        self.memory.borrow().containers.get(id).is_some_and(|standing| standing.described)
+    }
+
     /// Asking is in vain: after the end of a container that the engine then removes, and while one starts, when it answers nothing until it runs.
     pub fn is_in_vain(&self, ask: &Ask, verb: &str) -> bool {
         if ask.object != Object::Container {
@@ -252,6 +259,7 @@ impl Inspector {
     fn follow_up(&self, container: Container) {
         if let Some(standing) = self.memory.borrow_mut().containers.get_mut(&container.id) {
             standing.auto_remove = container.host_config.auto_remove;
+            standing.described = true;
         }
         self.ask_once(Ask::new(Object::Image, container.image, Urgency::Changed));
         for mount in container.mounts.unwrap_or_default() {
@@ -265,6 +273,9 @@ impl Inspector {
     }
 
     fn refused(&self, ask: &Ask, message: &str) {
+        if ask.after_end {
+            return;
+        }
         // A container's label may shadow `execID` in the event; the container itself still knows its execs.
         if ask.object == Object::Exec && !ask.near.is_empty() {
             self.ask(Ask::new(Object::Container, ask.near.as_str(), Urgency::Fleeting));

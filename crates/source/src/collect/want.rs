@@ -80,11 +80,13 @@ pub(super) struct Ask {
     pub urgency: Urgency,
     /// For an exec: the container to ask instead, when the event's exec id leads nowhere.
     pub near: String,
+    /// The thing has just ended: that it is gone is no news.
+    pub after_end: bool,
 }
 
 impl Ask {
     pub fn new(object: Object, id: impl Into<String>, urgency: Urgency) -> Ask {
-        Ask { object, id: id.into(), urgency, near: String::new() }
+        Ask { object, id: id.into(), urgency, near: String::new(), after_end: false }
     }
 }
 
@@ -140,7 +142,8 @@ impl Line<'_> {
         match (&*self.kind, self.verb()) {
             ("container", "create") => vec![Ask::new(Object::Container, id(), Urgency::Fresh)],
             ("container", "start" | "restart") => vec![Ask::new(Object::Container, id(), Urgency::Fleeting)],
-            ("container", "die" | "update" | "rename" | "pause" | "unpause" | "oom") => {
+            ("container", "die") => vec![Ask { after_end: true, ..Ask::new(Object::Container, id(), Urgency::Changed) }],
+            ("container", "update" | "rename" | "pause" | "unpause" | "oom") => {
                 vec![Ask::new(Object::Container, id(), Urgency::Changed)]
             }
             // `exec_start` is asked again: only a running exec has a process id.
