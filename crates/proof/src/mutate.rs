@@ -11,8 +11,8 @@ use finding::Finding;
 use sigma::Rule;
 use strategy::{Pack, Strategy};
 
-/// Marks a line whose mutations change nothing that a claim could see, with the reason.
-const EXEMPT: &str = "# equivalent:";
+/// Marks a line whose mutations change nothing that a claim could see: `# equivalent: reason`, or `# equivalent WORD: reason` for those whose name has that word.
+const EXEMPT: &str = "# equivalent";
 
 /// A changed rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,7 +82,7 @@ fn play(pack: &Pack, page: &Strategy, rules: &[Rule], index: usize, mutant: &Mut
     if unreached(page, &after).len() > unreached(page, &reached_before).len() {
         return Outcome::Held;
     }
-    Outcome::Broken(format!("no claim notices {}: add a scenario that does, or `{EXEMPT} reason` to the line", mutant.what))
+    Outcome::Broken(format!("no claim notices {}: add a scenario that does, or `{EXEMPT}: reason` to the line", mutant.what))
 }
 
 /// Every mutant of a rule's text, in the order of its lines.
@@ -95,7 +95,7 @@ pub fn mutants(text: &str) -> Vec<Mutant> {
         path.retain(|(above, _)| *above < indent);
         let within: Vec<&str> = path.iter().map(|(_, key)| key.as_str()).collect();
         let mut add = |text: Vec<String>, what: String| {
-            out.push(Mutant { text: text.join("\n") + "\n", line: at, what, exempt: exempt(line) });
+            out.push(Mutant { text: text.join("\n") + "\n", line: at, exempt: exempt(line, &what), what });
         };
         match within[..] {
             ["detection"] if key == "condition" && !value.is_empty() => {
@@ -146,8 +146,11 @@ fn entry(line: &str) -> Option<(usize, String, String)> {
     Some((indent, key.trim().trim_matches(['\'', '"']).to_owned(), value.to_owned()))
 }
 
-fn exempt(line: &str) -> Option<String> {
-    line.split_once(EXEMPT).map(|(_, why)| why.trim().to_owned())
+fn exempt(line: &str, what: &str) -> Option<String> {
+    let (words, why) = line.split_once(EXEMPT)?.1.split_once(':')?;
+    let mut words = words.split(',').map(str::trim).filter(|word| !word.is_empty()).peekable();
+    let concerns = words.peek().is_none() || words.any(|word| what.contains(word));
+    concerns.then(|| why.trim().to_owned())
 }
 
 fn is_bound(key: &str) -> bool {
@@ -261,6 +264,14 @@ detection:
             assert_eq!(first, Some(mutant.line), "{mutant:?}");
         }
         assert_eq!(mutants(RULE)[4].exempt.as_deref(), Some("cannot be otherwise"));
+    }
+
+    #[test]
+    fn one_change_of_a_line_can_be_exempt() {
+        let text = "detection:\n  a:\n    x|gte: 20 # equivalent up: the next is never reached\n  b:\n    y: 1\n  condition: a and b # equivalent \"b\": it goes with a\n";
+        let found: Vec<(String, bool)> = mutants(text).into_iter().map(|mutant| (mutant.what, mutant.exempt.is_some())).collect();
+        let exempt: Vec<&str> = found.iter().filter(|(_, exempt)| *exempt).map(|(what, _)| what.as_str()).collect();
+        assert_eq!(exempt, ["with `x|gte: 21`, moved up", "without \"b\" in the condition"], "{found:?}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::compose::compose;
 use crate::tape::{self, Line};
 use engine::{Engine, Out, Rules, drive};
-use event::{Event, Prepared, SmolStr};
+use event::{Document, Event, Prepared, SmolStr};
 use finding::{Change, Finding};
 use inventory::{Context, Inventory};
 use source::read::{ReadOptions, Reader};
@@ -110,6 +110,23 @@ fn read(pack: &Pack, strategy: &Strategy, name: &str) -> Result<Vec<Line>, Strin
 /// # Errors
 /// When a background cannot be read.
 pub fn records(pack: &Pack, strategy: &Strategy, lines: &[Line], play: &Play) -> Result<Vec<Prepared>, String> {
+    let mut records = composed(pack, strategy, lines, play)?;
+    // Where no rule reads native paths, documents are dead weight, and a leg is played once for each mutant.
+    if !reads_native(pack, strategy) {
+        for prepared in &mut records {
+            if let Some(Ok(decoded)) = &mut prepared.content {
+                decoded.document = Document::default();
+            }
+        }
+    }
+    Ok(records)
+}
+
+fn reads_native(pack: &Pack, strategy: &Strategy) -> bool {
+    crate::run::rules_of(pack, strategy).iter().any(|rule| rule.kinds.iter().any(|kind| kind.def().native))
+}
+
+fn composed(pack: &Pack, strategy: &Strategy, lines: &[Line], play: &Play) -> Result<Vec<Prepared>, String> {
     let backgrounds = play.background.iter().map(|name| read(pack, strategy, name)).collect::<Result<Vec<_>, _>>()?;
     prepared(compose(lines.to_vec(), play, backgrounds))
 }

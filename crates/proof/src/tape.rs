@@ -2,6 +2,7 @@
 
 use event::{Body, Record, SmolStr, Time};
 use serde_json::Value as Json;
+use std::borrow::Cow;
 use std::io::Read;
 
 /// Most bytes of a recording once it is unpacked: a page that needs more is no page.
@@ -45,7 +46,8 @@ pub fn unpack(name: &str, bytes: Vec<u8>) -> Result<Vec<u8>, String> {
 pub fn lines(text: &str) -> Vec<Line> {
     let mut out: Vec<Line> = Vec::new();
     let mut last = None;
-    for text in text.lines().filter(|line| !line.trim().is_empty()) {
+    for text in text.lines().filter(|line| !line.trim().is_empty()).flat_map(items_of) {
+        let text = text.as_ref();
         let record = source::recording::parse(text.as_bytes());
         let (json, source, time) = match &record {
             Some(record) => (body_json(record), record.source.clone(), Some(record.arrived.0)),
@@ -64,6 +66,17 @@ pub fn lines(text: &str) -> Vec<Line> {
         line.arrived = first;
     }
     out
+}
+
+/// A line, or the objects of an array that is no list of the engine's own, such as `docker inspect` prints.
+fn items_of(text: &str) -> Vec<Cow<'_, str>> {
+    if !text.trim_start().starts_with('[') || matches!(source::prepare(raw_record(text)).content, Some(Ok(_))) {
+        return vec![text.into()];
+    }
+    match serde_json::from_str::<Vec<Json>>(text) {
+        Ok(items) if items.iter().any(Json::is_object) => items.iter().map(|item| item.to_string().into()).collect(),
+        _ => vec![text.into()],
+    }
 }
 
 fn raw_record(text: &str) -> Record {
@@ -99,5 +112,31 @@ impl Line {
             }
             None => self.text = body.unwrap_or_else(|| std::mem::take(&mut self.text)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVENT: &str = r#"{"Type":"container","Action":"create","Actor":{"ID":"a1","Attributes":{"name":"x"}},"time":1795527678,"timeNano":1795527678072015498}"#;
+
+    #[test]
+    fn lines_know_their_source_and_stand_in_time() {
+        let inspect = r#"[{"Id":"a1","Name":"/x","HostConfig":{},"Config":{},"State":{}}]"#;
+        let recorded = format!(r#"{{"landwaiter":1,"source":"docker_info","host":"h","arrived":1795527670000000000,"data":{{"ID":"x"}}}}"#);
+        let all = lines(&format!("{inspect}\n{EVENT}\n{inspect}\n{recorded}\nnot json\n"));
+        let sources: Vec<&str> = all.iter().map(|line| line.source.as_str()).collect();
+        assert_eq!(sources[..4], ["docker_container", "docker_events", "docker_container", "docker_info"]);
+        let times: Vec<i64> = all.iter().map(|line| line.arrived).collect();
+        assert_eq!(times[..4], [1795527678072015498, 1795527678072015498, 1795527678072015498, 1795527670000000000]);
+        assert!(all[4].json.is_none());
+    }
+
+    #[test]
+    fn packed_recordings_are_unpacked_and_broken_ones_told() {
+        let packed = zstd::encode_all(EVENT.as_bytes(), 3).unwrap();
+        assert_eq!(unpack("a.jsonl.zst", packed).unwrap(), EVENT.as_bytes());
+        assert!(unpack("a.jsonl.zst", b"nothing".to_vec()).unwrap_err().contains("cannot be unpacked"));
     }
 }

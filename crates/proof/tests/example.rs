@@ -131,3 +131,56 @@ fn the_order_of_verdicts_does_not_depend_on_threads() {
     let run = |threads| test(&pack, &Options { threads, ..Options::default() });
     assert_eq!(run(1), run(4));
 }
+
+#[test]
+fn an_assumption_may_bring_a_recording_of_its_own() {
+    let lost = format!(
+        r#"{{"landwaiter":1,"source":"sensor","host":"h","arrived":1795530320000000000,"data":{}}}"#,
+        String::from_utf8_lossy(&source::write_note(
+            &event::fact::SensorNote { of: "docker_events".into(), note: event::fact::Sight::Lost { reason: "broken pipe".into() } },
+            event::Time(1795530320000000000)
+        ))
+    );
+    let own = format!("Events do not carry the configuration.\n\n```jsonl file=one.jsonl\n```\n\n```jsonl\n{lost}\n```\n");
+    let text = PAGE.replacen("Events do not carry the configuration.\n", &own, 1);
+    let verdicts = verdicts(&text);
+    let verdict = verdicts.iter().find(|verdict| verdict.claim == "assumption").unwrap();
+    assert_eq!(verdict.outcome, Outcome::Held, "{verdict}");
+    check(
+        "Events do not carry the configuration.\n",
+        "Events.\n\n```jsonl file=one.jsonl\n```\n",
+        "assumption-docker-container-is-read",
+        "counts as evaluated",
+    );
+}
+
+#[test]
+fn an_umbrella_is_judged_by_what_it_binds() {
+    let umbrella = "---\nkind: umbrella\nstatus: draft\nbinds: [privileged-example]\n---\n\n# All\n\n## Validation\n\n### Privileged\n\n\
+```jsonl file=privileged-example/one.jsonl\n```\n\n```finding\nhigh privileged-example/runs-privileged\n{{container.name}} runs with all privileges\n\
+container.id: …\ncontainer.name: …\n```\n\n## Priority\n\n| level | when | rule |\n|---|---|---|\n| high | always | `privileged-example/runs-privileged` |\n";
+    let pages = vec![strategy::parse(PAGE, "privileged-example.md").0, strategy::parse(umbrella, "all.md").0];
+    let pack = Pack::of(pages, &folder());
+    let verdicts = test(&pack, &Options { strategies: vec!["all".to_owned()], ..Options::default() });
+    assert_eq!(verdicts.len(), 2);
+    assert!(verdicts.iter().all(|verdict| verdict.outcome == Outcome::Held), "{verdicts:#?}");
+}
+
+#[test]
+fn moving_a_recording_in_time_changes_no_verdict() {
+    let settings = ["shift = \"3d\"", "shift = -3600", "stretch = 7", "stretch = 0.5\nshift = \"2h\""];
+    for setting in settings {
+        let text = PAGE.replacen("```console\n", &format!("```toml\n{setting}\n```\n\n```console\n"), 1);
+        let verdicts = verdicts(&text);
+        let run = verdicts.iter().find(|verdict| verdict.slug == "run").unwrap();
+        assert_eq!(run.outcome, Outcome::Held, "{setting}: {run}");
+    }
+}
+
+#[test]
+fn verdicts_are_one_json_object_each() {
+    let verdict = check("{{container.name}} runs with all privileges\ncontainer.id", "nonsense\ncontainer.id", "run", "the sentence is");
+    let json = serde_json::to_value(&verdict).unwrap();
+    assert_eq!((json["outcome"].as_str(), json["claim"].as_str()), (Some("broken"), Some("validation")));
+    assert!(json["reason"].as_str().is_some_and(|reason| reason.contains("nonsense")));
+}

@@ -127,6 +127,17 @@ fn context(strategy: &Strategy, problems: &mut Vec<Problem>) {
     if text.is_empty() {
         return;
     }
+    if !text.contains("```") && strategy.kind == PageKind::Strategy {
+        problems.push(
+            Problem::warning(
+                &strategy.file,
+                line_of(strategy, Section::TechnicalContext),
+                "no-raw-record",
+                "the Technical Context shows no raw record",
+            )
+            .remedy("add a ```json fence with one, cut to what decides"),
+        );
+    }
     let words: BTreeSet<&str> =
         text.split(|c: char| !(c.is_ascii_alphanumeric() || "._[]".contains(c))).map(|word| word.trim_end_matches('.')).collect();
     let mut said: BTreeSet<SmolStr> = BTreeSet::new();

@@ -55,7 +55,7 @@ pub fn scaffold(name: &str, events: &[Event], recording: &str) -> Scaffold {
 ## Strategy Abstract\n\nThe recording gave these events:\n\n{seen}\n\
 ```yaml sigma\ntitle: {title}\nname: {name}-seen\nstatus: experimental\nlevel: {level}\nlogsource:\n{logsource}detection:\n  selection:\n    event.name: {kind}\n{terms}  condition: selection\n\
 landwaiter:\n  entity: [{entity}]\n  message: '{{{{{subject}}}}} …'\n```\n\n\
-## Technical Context\n\nThe finding shows {explained}.\n\n\
+## Technical Context\n\nThe finding shows {explained}.\n\n```json\n{{}}\n```\n\n\
 ## Blind Spots and Assumptions\n\n### Blind spot: …\n\n### Assumption: `docker_events` is read\n\n\
 ## False Positives\n\n### …\n\n\
 ## Validation\n\n### {title}\n\n```console\n$ docker run -d --label landwaiter.run=$RUN …\n```\n\n{shown}\n\n```finding\n```\n\n\

@@ -252,6 +252,10 @@ fn holes(page: &str, span: &SectionSpan<'_>, file: &str, problems: &mut Vec<Prob
     let mut out = Vec::new();
     for (at, line) in page.lines().enumerate().skip(span.line()).take(span.end().saturating_sub(span.line() + 1)) {
         for name in sources::holes(line) {
+            // The engine's own templates (`--format '{{.Image}}'`) look alike.
+            if name.starts_with('.') || name.contains(char::is_whitespace) {
+                continue;
+            }
             if name.is_empty() {
                 problems.push(Problem::error(file, at + 1, "response-hole", "a hole names nothing").remedy("write `{{container.id}}`"));
             } else {

@@ -21,6 +21,7 @@ const STANDING: AnyOf = &["docker_containers", "docker_container"];
 const FIELDS: &[(&[FieldId], AnyOf)] = &[
     (d::POSTURE, INSPECT),
     (d::LIMITS, INSPECT),
+    (&[d::CONTAINER_ROLE_BASIS, d::INTEGRITY_FACT], INSPECT),
     (&[d::SECURITY_DISABLED, d::SECURITY_KNOWN], INFO),
     (&[d::CONTAINER_IMAGE_NOVEL], IMAGES_AT_START),
     (&[d::CONTAINER_IMAGE_DIGESTS], IMAGES),
