@@ -294,10 +294,14 @@ impl Images {
         if pending.origin == Origin::Tagged && host.images_listed && self.pulls.is_empty() {
             pending.origin = Origin::Built;
         }
+        // The engine names the container of which it made an image: a step of a build, when no commit told it.
+        let image = id.as_ref().and_then(|id| host.image(id));
+        if pending.origin == Origin::Unknown && image.is_some_and(|image| !image.spec.parent_container.is_empty()) {
+            pending.origin = Origin::Built;
+        }
         if !out.wants(d::IMAGE_APPEARED) {
             return;
         }
-        let image = id.as_ref().and_then(|id| host.image(id));
         let parent = pending.parent.or_else(|| image.map(|image| image.spec.parent_container.clone()).filter(|parent| !parent.is_empty()));
         let explained = match pending.origin {
             Origin::Pulled | Origin::Loaded | Origin::Unknown => None,

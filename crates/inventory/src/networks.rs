@@ -23,6 +23,9 @@ const WAIT: Span = Span::seconds(2);
 /// Networks and connections waited for at once; beyond it one of them is said as it is known.
 const PENDING_MAX: usize = 16_384;
 
+/// Disconnections remembered, to tell the second report of one from another.
+const LEFT_MAX: usize = 4096;
+
 const CREATED: u8 = 1;
 const JOINED: u8 = 2;
 
@@ -32,6 +35,8 @@ pub struct State {
     created: BTreeMap<(SmolStr, SmolStr), Pending>,
     /// By host and the pair of container and network.
     joined: BTreeMap<(SmolStr, Id, SmolStr), Pending>,
+    /// Disconnections said lately: the engine reports one of a running container twice.
+    left: BTreeMap<(SmolStr, Id, SmolStr), Time>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -71,7 +76,7 @@ impl Row for State {
                 removed(before.as_deref(), id, cause, out);
             }
             Step::NetworkConnected { id, network } => self.connected(id, network, world, host, cause, out),
-            Step::NetworkDisconnected { id, network } => left(id, network, world, host, cause, out),
+            Step::NetworkDisconnected { id, network } => self.disconnected(id, network, world, host, cause, out),
             Step::Removed { id, .. } => {
                 let gone: Vec<_> = self.joined.keys().filter(|(on, container, _)| *on == cause.host && container == id).cloned().collect();
                 for key in gone {
@@ -119,11 +124,12 @@ impl State {
     }
 
     fn connected(&mut self, id: &Id, network: &SmolStr, world: &World, host: &Host, cause: &Event, out: &mut RowOut<'_>) {
+        let Some(container) = host.container(id) else { return };
+        let key = (cause.host.clone(), id.clone(), network.clone());
+        self.left.remove(&key);
         if !out.wants(d::CONTAINER_NETWORK_JOINED) {
             return;
         }
-        let Some(container) = host.container(id) else { return };
-        let key = (cause.host.clone(), id.clone(), network.clone());
         let after_start = container.runs();
         // Before its start nothing is opened by a connection: there is nothing to wait for.
         if !after_start || all_known(host, container, network) {
@@ -140,6 +146,28 @@ impl State {
         let due = cause.at + WAIT;
         out.timer(due, TimerKey::new(&key.0, id).tagged(JOINED));
         self.joined.insert(key, Pending { due, after_start, evidence: cause.evidence.clone() });
+    }
+
+    fn disconnected(&mut self, id: &Id, network: &SmolStr, world: &World, host: &Host, cause: &Event, out: &mut RowOut<'_>) {
+        let Some(container) = host.container(id) else { return };
+        // When a container ends, the engine takes it off its networks; that is not news.
+        if !container.runs() || !out.wants(d::CONTAINER_NETWORK_LEFT) {
+            return;
+        }
+        let key = (cause.host.clone(), id.clone(), network.clone());
+        if self.left.get(&key).is_some_and(|at| *at + WAIT >= cause.at) {
+            return;
+        }
+        if self.left.len() >= LEFT_MAX {
+            self.left.clear();
+        }
+        self.left.insert(key, cause.at);
+        let builder = about_container(d::CONTAINER_NETWORK_LEFT, "networks", cause, world, host, container);
+        let builder = match host.network(network) {
+            Some(known) => network_fields(builder, &known.spec, known.inspected),
+            None => builder.with(d::NET_ID, network),
+        };
+        out.emit(builder.with(d::NET_AFTER_START, true).build());
     }
 
     fn say_joined(&mut self, key: &(SmolStr, Id, SmolStr), now: Time, world: &World, out: &mut RowOut<'_>) {
@@ -181,20 +209,6 @@ fn removed(before: Option<&NetworkSpec>, id: &SmolStr, cause: &Event, out: &mut 
         _ => builder.with(d::NET_ID, id),
     };
     out.emit(builder.with(d::ACTOR, "unknown").build());
-}
-
-fn left(id: &Id, network: &SmolStr, world: &World, host: &Host, cause: &Event, out: &mut RowOut<'_>) {
-    let Some(container) = host.container(id) else { return };
-    // When a container ends, the engine takes it off its networks; that is not news.
-    if !container.runs() || !out.wants(d::CONTAINER_NETWORK_LEFT) {
-        return;
-    }
-    let builder = about_container(d::CONTAINER_NETWORK_LEFT, "networks", cause, world, host, container);
-    let builder = match host.network(network) {
-        Some(known) => network_fields(builder, &known.spec, known.inspected),
-        None => builder.with(d::NET_ID, network),
-    };
-    out.emit(builder.with(d::NET_AFTER_START, true).build());
 }
 
 fn network_fields(builder: DerivedBuilder, spec: &NetworkSpec, inspected: bool) -> DerivedBuilder {
@@ -327,7 +341,7 @@ mod tests {
         let mut play = Play::new();
         play.inspect_network("back", true).run("c1", on("back"));
         let leave = || NetworkAction::Disconnect { container: id("c1") };
-        play.network("back", leave()).network("back", connect("c1"));
+        play.network("back", leave()).network("back", leave()).network("back", connect("c1"));
         play.container("c1", "web", "web:1", ContainerAction::Die { exit_code: Some(0) }).network("back", leave());
         assert_eq!(play.draw(d::CONTAINER_NETWORK_LEFT, &["container.name", "network.name", "network.internal"]), "web | back | true");
     }
