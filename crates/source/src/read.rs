@@ -30,9 +30,11 @@ pub use report::{ReadReport, SKIPPED_NAMED_MAX, Skipped};
 
 use call::Call;
 use event::{Prepared, SmolStr, Span, Time};
+use open::Input;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use stream::{Stand, Stream};
 
@@ -116,15 +118,28 @@ impl Reader {
     /// When a path that was named cannot be read.
     pub fn open(paths: &[PathBuf], options: &ReadOptions) -> Result<Reader, ReadError> {
         let found = open::find(paths).map_err(|(path, error)| ReadError { path, error })?;
-        let mut report = ReadReport { passed_over: found.passed_over, ..ReadReport::default() };
+        let mut reader = Reader::of(found.inputs, options);
+        reader.report.passed_over = found.passed_over;
         for (path, why) in found.unreadable {
-            report.skip(SmolStr::new(path.to_string_lossy()), 0, why, false);
+            reader.report.skip(SmolStr::new(path.to_string_lossy()), 0, why, false);
         }
-        let bytes_total = found.inputs.iter().map(|input| input.size).sum();
+        Ok(reader)
+    }
+
+    /// Reads what is in memory as if it were files of these names.
+    pub fn over(files: impl IntoIterator<Item = (PathBuf, Arc<[u8]>)>, options: &ReadOptions) -> Reader {
+        let input = |(path, bytes): (PathBuf, Arc<[u8]>)| Input { path, size: Some(bytes.len() as u64), bytes: Some(bytes) };
+        let mut inputs: Vec<Input> = files.into_iter().map(input).collect();
+        inputs.sort_by(|a, b| a.path.cmp(&b.path));
+        Reader::of(inputs, options)
+    }
+
+    fn of(inputs: Vec<Input>, options: &ReadOptions) -> Reader {
         let mut slots = Vec::new();
-        slots.resize_with(found.inputs.len(), Slot::default);
+        slots.resize_with(inputs.len(), Slot::default);
         let mut reader = Reader {
-            call: Call::new(found.inputs, options.host.clone(), options.look_ahead),
+            bytes_total: inputs.iter().map(|input| input.size).sum(),
+            call: Call::new(inputs, options.host.clone(), options.look_ahead),
             slots,
             dated: BTreeSet::new(),
             ready: BTreeSet::new(),
@@ -132,13 +147,12 @@ impl Reader {
             first_open: 0,
             latest: None,
             seq: 0,
-            bytes_total,
-            report,
+            report: ReadReport::default(),
         };
         for index in 0..reader.slots.len() {
             reader.begin(index);
         }
-        Ok(reader)
+        reader
     }
 
     /// Bytes of the files read so far, packed as they are.

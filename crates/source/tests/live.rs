@@ -1,15 +1,14 @@
 //! What the collector sees of a real engine. Each test says that it was skipped where there is none.
 
+#[path = "support/cable.rs"]
+mod cable;
+
+use cable::Cable;
 use event::fact::{SensorNote, Sight};
 use event::{Body, Record};
 use source::collect::{Address, Client, Live, Surroundings};
-use std::io::{Read, Write};
-use std::net::Shutdown;
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 const IMAGE: &str = "alpine:3.20";
@@ -215,80 +214,4 @@ fn it_stops_when_told_and_says_so() {
     live.stopper().stop_in(Duration::from_millis(400));
     let last = live.last().expect("records");
     assert_eq!(sight(&last), Some(Sight::Stopped));
-}
-
-/// A socket between collector and engine that can be cut.
-struct Cable {
-    path: PathBuf,
-    cut: Arc<AtomicBool>,
-    ends: Arc<Mutex<Vec<UnixStream>>>,
-}
-
-static CABLES: AtomicU64 = AtomicU64::new(0);
-
-impl Cable {
-    fn lay(engine: &Address) -> Option<Cable> {
-        let Address::Unix(engine) = engine.clone() else {
-            eprintln!("skipped: the engine is not on a socket of this host");
-            return None;
-        };
-        let number = CABLES.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("landwaiter-cable-{}-{number}.sock", std::process::id()));
-        let _ = std::fs::remove_file(&path);
-        let listener = UnixListener::bind(&path).expect("a socket");
-        let cable = Cable { path, cut: Arc::default(), ends: Arc::default() };
-        let (cut, ends) = (cable.cut.clone(), cable.ends.clone());
-        std::thread::spawn(move || {
-            for near in listener.incoming().flatten() {
-                if !cut.load(Ordering::SeqCst) {
-                    join(near, &engine, &ends);
-                }
-            }
-        });
-        Some(cable)
-    }
-
-    fn address(&self) -> Address {
-        Address::Unix(self.path.clone())
-    }
-
-    fn cut(&self) {
-        self.cut.store(true, Ordering::SeqCst);
-        for end in self.ends.lock().expect("a lock").drain(..) {
-            let _ = end.shutdown(Shutdown::Both);
-        }
-    }
-
-    fn mend(&self) {
-        self.cut.store(false, Ordering::SeqCst);
-    }
-}
-
-impl Drop for Cable {
-    fn drop(&mut self) {
-        self.cut();
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
-
-fn join(near: UnixStream, engine: &Path, ends: &Mutex<Vec<UnixStream>>) {
-    let Ok(far) = UnixStream::connect(engine) else { return };
-    let (Ok(near_again), Ok(far_again), Ok(near_end), Ok(far_end)) = (near.try_clone(), far.try_clone(), near.try_clone(), far.try_clone())
-    else {
-        return;
-    };
-    ends.lock().expect("a lock").extend([near_end, far_end]);
-    std::thread::spawn(move || pour(near, far));
-    std::thread::spawn(move || pour(far_again, near_again));
-}
-
-fn pour(mut from: UnixStream, mut to: UnixStream) {
-    let mut buffer = [0; 65536];
-    while let Ok(count) = from.read(&mut buffer) {
-        if count == 0 || to.write_all(&buffer[..count]).is_err() {
-            break;
-        }
-    }
-    let _ = to.shutdown(Shutdown::Both);
-    let _ = from.shutdown(Shutdown::Both);
 }

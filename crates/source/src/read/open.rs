@@ -19,6 +19,8 @@ pub(super) struct Input {
     pub(super) path: PathBuf,
     /// Its size on disk; `None` when it is not a regular file.
     pub(super) size: Option<u64>,
+    /// Its bytes, when they are in memory already.
+    pub(super) bytes: Option<Arc<[u8]>>,
 }
 
 impl Input {
@@ -29,8 +31,11 @@ impl Input {
 
     /// Opens it; bytes read from disk are added to `count`.
     pub(super) fn open(&self, count: Arc<AtomicU64>) -> io::Result<Box<dyn Read + Send>> {
-        let raw: Box<dyn Read + Send> =
-            if self.path.as_os_str() == "-" { Box::new(io::stdin()) } else { Box::new(fs::File::open(&self.path)?) };
+        let raw: Box<dyn Read + Send> = match &self.bytes {
+            Some(bytes) => Box::new(Cursor::new(bytes.clone())),
+            None if self.path.as_os_str() == "-" => Box::new(io::stdin()),
+            None => Box::new(fs::File::open(&self.path)?),
+        };
         let mut counted = Counted { inner: raw, count };
         let mut magic = Vec::with_capacity(4);
         (&mut counted).take(4).read_to_end(&mut magic)?;
@@ -76,7 +81,7 @@ pub(super) fn find(paths: &[PathBuf]) -> Result<Found, (PathBuf, io::Error)> {
     let mut found = Found::default();
     for path in paths {
         if path.as_os_str() == "-" {
-            found.inputs.push(Input { path: path.clone(), size: None });
+            found.inputs.push(Input { path: path.clone(), size: None, bytes: None });
             continue;
         }
         let about = fs::metadata(path).map_err(|error| (path.clone(), error))?;
@@ -88,7 +93,7 @@ pub(super) fn find(paths: &[PathBuf]) -> Result<Found, (PathBuf, io::Error)> {
             if about.is_file() {
                 fs::File::open(path).map_err(|error| (path.clone(), error))?;
             }
-            found.inputs.push(Input { path: path.clone(), size: about.is_file().then_some(about.len()) });
+            found.inputs.push(Input { path: path.clone(), size: about.is_file().then_some(about.len()), bytes: None });
         }
     }
     found.inputs.sort_by(|a, b| a.path.cmp(&b.path));
@@ -109,7 +114,7 @@ fn walk(names: fs::ReadDir, depth: usize, found: &mut Found) {
                 Err(error) => found.unreadable.push((path, error.to_string())),
             },
             Ok(about) if about.is_file() && is_document(&path) => found.passed_over += u64::from(about.is_file()),
-            Ok(about) if about.is_file() => found.inputs.push(Input { path, size: Some(about.len()) }),
+            Ok(about) if about.is_file() => found.inputs.push(Input { path, size: Some(about.len()), bytes: None }),
             Ok(_) => {}
             Err(error) => found.unreadable.push((path, error.to_string())),
         }
