@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn lines_know_their_source_and_stand_in_time() {
         let inspect = r#"[{"Id":"a1","Name":"/x","HostConfig":{},"Config":{},"State":{}}]"#;
-        let recorded = format!(r#"{{"landwaiter":1,"source":"docker_info","host":"h","arrived":1795527670000000000,"data":{{"ID":"x"}}}}"#);
+        let recorded = r#"{"landwaiter":1,"source":"docker_info","host":"h","arrived":1795527670000000000,"data":{"ID":"x"}}"#;
         let all = lines(&format!("{inspect}\n{EVENT}\n{inspect}\n{recorded}\nnot json\n"));
         let sources: Vec<&str> = all.iter().map(|line| line.source.as_str()).collect();
         assert_eq!(sources[..4], ["docker_container", "docker_events", "docker_container", "docker_info"]);
