@@ -245,18 +245,21 @@ impl State {
         if let Some(repositories) = self.uses.get(&(host.name.clone(), container.image_id.clone())) {
             let mut parsed = repositories.iter().filter_map(|repository| ImageRef::parse(repository));
             if let Some(first) = parsed.next()
-                && parsed.any(|other| !other.related(&first))
+                && parsed.any(|other| !kin(&first, &other))
             {
                 found.evidence |= ONE_ID;
             }
         }
         // At first sight a likeness is no news: names have stood there for years.
         if !kubelet && !container.preexisting() {
+            // A label in letters of another script that looks like a known name is there to be misread.
+            let foreign = container.labels.iter().map(|(_, value)| value).filter(|value| !value.is_ascii());
+            let disguised = foreign.filter_map(|value| names::resembles(value)).find(|(_, likeness)| *likeness == Likeness::Similar);
             let wears = names::resembles(&container.name).filter(|(known, likeness)| match likeness {
                 Likeness::Similar => true,
                 Likeness::Exact => !reference.as_ref().is_some_and(|reference| is_of(reference, known)),
             });
-            if let Some((known, _)) = wears {
+            if let Some((known, _)) = wears.or(disguised) {
                 found.evidence |= SIMILAR;
                 found.resembles = found.resembles.or(Some(known));
             }
@@ -274,6 +277,12 @@ fn likeness_of(reference: &ImageRef) -> Option<(&'static str, Likeness)> {
 /// Whether the engine knows a registry digest of the image under this repository, or under another address of the same thing.
 fn borne_out(image: &Image, reference: &ImageRef) -> bool {
     image.spec.repo_digests.iter().filter_map(|digest| ImageRef::parse(digest)).any(|pulled| pulled.related(reference))
+}
+
+/// Whether two repositories are plainly of one family: the same thing at two addresses, or services built from one source (`shop-web` and `shop-worker`).
+fn kin(one: &ImageRef, other: &ImageRef) -> bool {
+    let family = |reference: &ImageRef| reference.base().split(['-', '_', '.']).next().filter(|word| word.len() >= 3).map(str::to_owned);
+    one.related(other) || family(one).is_some_and(|word| Some(word) == family(other))
 }
 
 /// Whether an image's path speaks of the product that a known name stands for (`datadog-agent` and `datadoghq/agent`).
@@ -366,6 +375,8 @@ mod tests {
         let mut play = Play::new();
         play.run("c1", of("a", "app:1", REAL)).run("c2", of("b", "registry.example/app:1", REAL));
         assert_eq!(draw(&play), "");
+        play.run("c4", of("d", "shop-web:1", FAKE)).run("c5", of("e", "shop-worker:1", FAKE));
+        assert_eq!(draw(&play), "");
         play.run("c3", of("c", "metrics:2", REAL));
         assert_eq!(draw(&play), "c | sha256:aa | metrics:2 | - | one_id_many_repositories");
     }
@@ -386,6 +397,7 @@ mod tests {
         play.container("c2", "falco", "falcosecurity/falco:0.40", ContainerAction::Create);
         play.container("c3", "datadog-agent", "gcr.io/datadoghq/agent:7", ContainerAction::Create);
         play.container("c4", "x", "falcоsecurity/fаlco:1", ContainerAction::Create);
+        play.labelled("c6", "y", "alpine", ContainerAction::Create, &[("app", "falcо"), ("note", "für alle")]);
         play.container("c5", "x", "alpine", ContainerAction::Create).container(
             "c5",
             "tetragon",
@@ -394,7 +406,8 @@ mod tests {
         );
         assert_eq!(
             draw(&play),
-            "falc0 | - | alpine:3.20 | falco | similar_name\nx | - | falcоsecurity/fаlco:1 | falco | similar_name\ntetragon | - | alpine | tetragon | similar_name"
+            "falc0 | - | alpine:3.20 | falco | similar_name\nx | - | falcоsecurity/fаlco:1 | falco | similar_name\n\
+             y | - | alpine | falco | similar_name\ntetragon | - | alpine | tetragon | similar_name"
         );
     }
 }
