@@ -177,3 +177,73 @@ fn say_unseen(mut builder: DerivedBuilder, container: &crate::Container, out: &m
     builder.push(CHANGE_UNSEEN, true);
     out.emit(builder.build());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::play::{Play, id};
+    use event::dictionary as d;
+    use event::fact::ContainerAction;
+
+    const FIELDS: &[&str] = &["change.property", "change.before", "change.after", "change.direction", "change.factor", "change.steps", "change.unseen"];
+
+    fn spec(cpu: f64, policy: &str) -> ContainerSpec {
+        ContainerSpec { id: id("a"), name: "a".into(), cpu_limit: Some(cpu), restart_policy: policy.into(), ..ContainerSpec::default() }
+    }
+
+    fn update(play: &mut Play) -> &mut Play {
+        play.container("a", "a", "app:1", ContainerAction::Update)
+    }
+
+    #[test]
+    fn a_ladder_counts_from_the_start_value() {
+        let mut play = Play::new();
+        play.run("a", spec(0.5, ""));
+        for cpu in [1.0, 2.0, 4.0] {
+            update(&mut play).inspect(spec(cpu, ""));
+        }
+        assert_eq!(
+            play.draw(CONTAINER_CHANGED, FIELDS),
+            "limits.cpu | 0.5 | 1 | raised | 2 | 1 | false\n\
+             limits.cpu | 0.5 | 2 | raised | 4 | 2 | false\n\
+             limits.cpu | 0.5 | 4 | raised | 8 | 3 | false"
+        );
+    }
+
+    #[test]
+    fn one_event_for_each_property() {
+        let mut play = Play::new();
+        play.run("a", spec(0.5, ""));
+        update(&mut play).inspect(ContainerSpec { memory_limit: Some(512 << 20), ..spec(0.5, "always") });
+        assert_eq!(
+            play.draw(CONTAINER_CHANGED, &["change.property", "change.before", "change.direction"]),
+            "limits.memory | unlimited | set\nrestart_policy | no | changed"
+        );
+    }
+
+    #[test]
+    fn what_no_inspect_shows_is_said_to_be_unseen() {
+        let mut play = Play::new();
+        play.run("a", spec(0.5, ""));
+        // No difference; two updates before one inspect; never inspected; gone before.
+        update(&mut play).inspect(spec(0.5, ""));
+        assert_eq!(play.draw(CONTAINER_CHANGED, FIELDS), "- | - | - | - | - | - | true");
+        update(update(&mut play)).inspect(spec(0.5, ""));
+        assert_eq!(play.draw(CONTAINER_CHANGED, FIELDS).lines().count(), 2);
+        update(&mut play).wait(6.0);
+        assert_eq!(play.draw(CONTAINER_CHANGED, FIELDS).lines().count(), 3);
+        update(&mut play).container("a", "a", "app:1", ContainerAction::Destroy);
+        assert_eq!(play.draw(CONTAINER_CHANGED, &["change.unseen"]), "true\ntrue\ntrue\ntrue");
+        play.wait(20.0);
+        assert_eq!(play.draw(CONTAINER_CHANGED, FIELDS).lines().count(), 4);
+    }
+
+    #[test]
+    fn the_update_and_the_inspect_are_cited() {
+        let mut play = Play::new();
+        play.run("a", spec(0.5, ""));
+        update(&mut play).inspect(spec(4.0, ""));
+        let event = play.said.iter().rfind(|event| event.kind == d::CONTAINER_CHANGED).unwrap();
+        assert_eq!(event.evidence.iter().map(|record| record.place.number).collect::<Vec<_>>(), [5, 4]);
+    }
+}

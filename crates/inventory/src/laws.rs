@@ -168,7 +168,9 @@ fn any_step() -> impl Strategy<Value = Step> {
 
 fn perform(play: &mut Play, step: &Step) {
     match step {
-        Step::Event(who, action) => drop(play.container(WORDS[*who], WORDS[*who], "app:1", action.clone())),
+        Step::Event(who, action) => {
+            play.container(WORDS[*who], WORDS[*who], "app:1", action.clone());
+        }
         Step::Inspect(who, age, privileged, cpu) => {
             let created = play.now + Span::millis(*age);
             play.inspect(ContainerSpec { privileged: *privileged, cpu_limit: Some(*cpu), ..spec(WORDS[*who], created) });
@@ -181,8 +183,12 @@ fn perform(play: &mut Play, step: &Step) {
             let note = Sight::Missed { object: "container".into(), id: id(WORDS[*who]), reason: "no such container".into() };
             play.tell(d::SENSOR_NOTE, Some(Fact::Sensor(SensorNote { of: "docker_container".into(), note })));
         }
-        Step::Connect(who) => drop(play.network("net", NetworkAction::Connect { container: id(WORDS[*who]) })),
-        Step::Wait(seconds) => drop(play.wait(*seconds)),
+        Step::Connect(who) => {
+            play.network("net", NetworkAction::Connect { container: id(WORDS[*who]) });
+        }
+        Step::Wait(seconds) => {
+            play.wait(*seconds);
+        }
     }
 }
 

@@ -198,3 +198,113 @@ fn repeat_key(container: &Container) -> u64 {
         crate::share::fingerprint(image, &[])
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::play::{Play, id};
+    use event::fact::{ContainerSpec, Fact};
+
+    fn die(code: i64) -> ContainerAction {
+        ContainerAction::Die { exit_code: Some(code) }
+    }
+
+    fn spec(name: &str) -> ContainerSpec {
+        ContainerSpec { name: name.into(), image: "app:1".into(), image_id: "sha256:1".into(), command: vec!["serve".into()], ..ContainerSpec::default() }
+    }
+
+    #[test]
+    fn a_life_is_told_with_its_length_and_end() {
+        let mut play = Play::new();
+        play.run("a", spec("web")).wait(3.0);
+        play.container("a", "web", "app:1", ContainerAction::Kill { signal: Some(15) }).container("a", "web", "app:1", die(143));
+        play.wait(2.0).container("a", "web", "app:1", ContainerAction::Destroy);
+        play.container("b", "never", "app:1", ContainerAction::Create).container("b", "never", "app:1", ContainerAction::Destroy);
+        let fields = ["container.name", "container.exit_code", "container.exit.signal", "container.never_started", "container.disposed", "container.state.before"];
+        assert_eq!(play.draw(d::CONTAINER_REMOVED, &fields), "web | 143 | 15 | false | true | exited\nnever | - | - | true | - | created");
+        let lifetime: f64 = play.draw(d::CONTAINER_ENDED, &["container.lifetime_seconds"]).parse().unwrap();
+        assert!((3.0..3.1).contains(&lifetime), "{lifetime}");
+    }
+
+    #[test]
+    fn a_label_neither_hides_an_exit_code_nor_a_signal() {
+        let mut play = Play::new();
+        let labels = [("exitCode", "0"), ("signal", "0")];
+        play.labelled("a", "a", "app:1", ContainerAction::Create, &labels).container("a", "a", "app:1", ContainerAction::Start);
+        play.container("a", "a", "app:1", ContainerAction::Kill { signal: Some(0) }).container("a", "a", "app:1", die(0));
+        assert_eq!(play.draw(d::CONTAINER_ENDED, &["container.exit_code", "container.exit.signal"]), "- | -");
+        let now = play.now;
+        play.inspect(ContainerSpec { id: id("a"), status: "exited".into(), exit_code: Some(3), created: Some(now), ..spec("a") });
+        play.container("a", "a", "app:1", ContainerAction::Destroy);
+        assert_eq!(play.draw(d::CONTAINER_REMOVED, &["container.exit_code"]), "3");
+    }
+
+    #[test]
+    fn a_suspect_time_gives_no_lifetime() {
+        let mut play = Play::new();
+        play.run("a", spec("a"));
+        play.suspect = true;
+        play.container("a", "a", "app:1", die(0));
+        assert_eq!(play.draw(d::CONTAINER_ENDED, &["container.exit_code", "container.lifetime_seconds"]), "0 | -");
+    }
+
+    #[test]
+    fn ends_of_equal_containers_are_counted_for_ten_minutes() {
+        let mut play = Play::new();
+        for n in 0..3 {
+            play.run(&format!("c{n}"), spec("a")).container(&format!("c{n}"), "a", "app:1", die(0)).wait(240.0);
+        }
+        play.run("other", ContainerSpec { command: vec!["else".into()], ..spec("b") }).container("other", "b", "app:1", die(0));
+        play.wait(300.0).run("late", spec("a")).container("late", "a", "app:1", die(0));
+        assert_eq!(play.draw(d::CONTAINER_ENDED, &["container.ended_repeats"]), "1\n2\n3\n1\n2");
+    }
+
+    #[test]
+    fn five_restarts_in_ten_minutes_are_flapping_once() {
+        let mut play = Play::new();
+        play.run("a", spec("a"));
+        for _ in 0..7 {
+            play.container("a", "a", "app:1", die(1)).container("a", "a", "app:1", ContainerAction::Start);
+        }
+        assert_eq!(play.draw(d::CONTAINER_FLAPPING, &["container.restarts", "container.exit_code"]), "5 | 1");
+    }
+
+    #[test]
+    fn an_attach_before_the_start_is_how_docker_run_works() {
+        let mut play = Play::new();
+        play.container("a", "a", "app:1", ContainerAction::Create).container("a", "a", "app:1", ContainerAction::Attach);
+        play.container("a", "a", "app:1", ContainerAction::Start);
+        assert_eq!(play.draw(d::CONTAINER_ATTACHED, &["container.name"]), "");
+        play.container("a", "a", "app:1", ContainerAction::Attach);
+        assert_eq!(play.draw(d::CONTAINER_ATTACHED, &["container.name"]), "a");
+    }
+
+    #[test]
+    fn pauses_renames_and_copies_are_told() {
+        let mut play = Play::new();
+        play.run("a", spec("web"));
+        play.container("a", "web", "app:1", ContainerAction::Pause).container("a", "web", "app:1", ContainerAction::Unpause);
+        assert_eq!(play.draw(d::CONTAINER_PAUSED, &["container.state.before"]), "running");
+        assert_eq!(play.draw(d::CONTAINER_UNPAUSED, &["container.state.before"]), "paused");
+        // The label `oldName` cannot lie about a name that is known.
+        play.container("a", "falco", "app:1", ContainerAction::Rename { old_name: Some("innocent".into()) });
+        let fields = ["container.name", "container.name.before", "container.name.resembles"];
+        assert_eq!(play.draw(d::CONTAINER_RENAMED, &fields), "falco | web | falco");
+        for action in [ContainerAction::CopyOut, ContainerAction::CopyIn, ContainerAction::Export] {
+            play.container("a", "falco", "app:1", action);
+        }
+        assert_eq!(play.draw(d::CONTAINER_COPIED, &["change.property"]), "out\nin\nexport");
+    }
+
+    #[test]
+    fn what_only_a_list_misses_has_no_lifetime() {
+        let mut play = Play::new();
+        let list = |play: &mut Play| {
+            play.tell(d::DOCKER_LIST, Some(Fact::List(event::fact::List::Containers(Vec::new()))));
+        };
+        list(&mut play);
+        play.run("a", spec("a")).wait(60.0);
+        list(&mut play);
+        assert_eq!(play.draw(d::CONTAINER_REMOVED, &["container.name", "container.lifetime_seconds", "container.disposed"]), "a | - | -");
+    }
+}

@@ -77,7 +77,7 @@ impl Share {
         let command: Arc<[SmolStr]> = std::mem::take(&mut shape.command).into();
         let mounts: Arc<[Mount]> = std::mem::take(&mut shape.mounts)
             .into_iter()
-            .map(|mount| Mount { volume: self.text(&mount.volume), target: self.text(&mount.target), ..mount })
+            .map(|mount| packed(Mount { target: self.text(&mount.target), ..mount }))
             .collect();
         let endpoints: Arc<[Endpoint]> = std::mem::take(&mut shape.networks)
             .into_iter()
@@ -105,7 +105,7 @@ impl Share {
     pub(crate) fn again(&mut self, container: &mut crate::Container) {
         container.image = self.text(&container.image);
         container.image_id = self.text(&container.image_id);
-        container.labels = self.labels(&container.labels.to_vec());
+        container.labels = self.labels(&container.labels);
         if let Some(kept) = &mut container.kept {
             kept.shape = self.shapes.get(Arc::clone(&kept.shape));
             kept.command = self.commands.get(Arc::clone(&kept.command));
@@ -119,6 +119,29 @@ impl Share {
             *posture = self.postures.get(Arc::clone(posture));
         }
     }
+}
+
+/// Stands at the beginning of a packed source: no path has it.
+const PACKED: char = '\0';
+
+/// A mount whose source repeats its volume's name is kept with the part before it alone: in an unnamed volume the name has 64 letters.
+fn packed(mut mount: Mount) -> Mount {
+    if mount.kind == "volume" && mount.volume.is_heap_allocated() {
+        let path = mount.source.strip_suffix("/_data").and_then(|path| path.strip_suffix(mount.volume.as_str()));
+        if let Some(before) = path.and_then(|path| path.strip_suffix("/volumes/")) {
+            mount.source = SmolStr::from(format!("{PACKED}{before}"));
+        }
+    }
+    mount
+}
+
+/// The mount as it was before it was packed.
+pub(crate) fn unpacked(mount: &Mount) -> Mount {
+    let mut mount = mount.clone();
+    if let Some(before) = mount.source.strip_prefix(PACKED).filter(|_| mount.kind == "volume" && mount.volume.is_heap_allocated()) {
+        mount.source = SmolStr::from(format!("{before}/volumes/{}/_data", mount.volume));
+    }
+    mount
 }
 
 /// Takes a mode that names another container out of a shape.
@@ -217,4 +240,41 @@ pub(crate) fn clone_key(spec: &ContainerSpec) -> u64 {
         (&spec.log_driver, &spec.log_options),
     );
     hash(&(&spec.image_id, &spec.command, mounts, networks, confinement)).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packing_a_mount_loses_nothing() {
+        let long = "0123456789abcdef".repeat(4);
+        for (volume, source) in [
+            (long.as_str(), format!("/var/lib/docker/volumes/{long}/_data")),
+            (&long, format!("/srv/{long}/_data")),
+            (&long, format!("{long}/_data")),
+            (&long, "/elsewhere".to_owned()),
+            ("short", "/var/lib/docker/volumes/short/_data".to_owned()),
+        ] {
+            let mount = Mount { kind: "volume".into(), volume: volume.into(), source: source.as_str().into(), ..Mount::default() };
+            assert_eq!(unpacked(&packed(mount.clone())), mount);
+        }
+    }
+
+    #[test]
+    fn equal_specs_are_kept_once_and_come_back_whole() {
+        let mut share = Share::default();
+        let spec = ContainerSpec {
+            command: vec!["a".into()],
+            network_mode: "container:abc".into(),
+            volumes_from: vec!["x".into()],
+            memory_limit: Some(5),
+            ..ContainerSpec::default()
+        };
+        let (one, two) = (share.kept(&spec), share.kept(&ContainerSpec { network_mode: "container:def".into(), ..spec.clone() }));
+        assert!(Arc::ptr_eq(&one.shape, &two.shape) && Arc::ptr_eq(&one.command, &two.command));
+        let container = crate::Container { kept: Some(one), ..crate::Container::new(Id::new(""), crate::Origin::Created) };
+        let back = container.spec().unwrap();
+        assert_eq!(back, ContainerSpec { status: "unknown".into(), ..spec });
+    }
 }

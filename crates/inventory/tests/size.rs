@@ -1,4 +1,4 @@
-//! A hundred thousand containers that stand at once fit in memory, and creating them costs the same for each.
+//! A hundred thousand containers that stand at once fit in memory, and each costs the same as the ones before.
 
 use event::fact::{ContainerAction, ContainerEvent, ContainerSpec, Endpoint, Fact, Mount};
 use event::{Decoded, Deriver, Document, Emit, Event, Fields, Kind, Place, Provenance, SmolStr, Span, Time, dictionary as d};
@@ -106,19 +106,22 @@ fn act(inventory: &mut Inventory, event: &Event, emit: &mut Emit) {
     emit.events.clear();
 }
 
+/// Without optimisation a tenth shows the same.
+const N: usize = if cfg!(debug_assertions) { 10_000 } else { 100_000 };
+
 #[test]
 fn a_hundred_thousand_standing_containers_fit() {
-    const N: usize = 100_000;
-    let Some(before) = resident() else {
+    if resident().is_none() {
         eprintln!("skipped: this system does not say how much memory a process holds");
         return;
-    };
+    }
     let mut inventory = Inventory::new(Context::default());
     let mut emit = Emit::default();
-    let (begun, mut quarter) = (Instant::now(), None);
+    let begun = Instant::now();
+    let (mut time_half, mut size_half) = (begun.elapsed(), 0);
     for n in 0..N {
-        // A hundred a second: six thousand in the window.
-        let time = Time::from_seconds(1_000_000, 0) + Span::millis(10 * n as i64);
+        // In the window of a minute are six of a hundred.
+        let time = Time::from_seconds(1_000_000, 0) + Span::millis((1_000_000 / N * n) as i64);
         let said = |action| {
             let spec = spec(n, time);
             Fact::Container(ContainerEvent { id: hex(n), action, name: spec.name, image: spec.image, labels: spec.labels })
@@ -126,21 +129,15 @@ fn a_hundred_thousand_standing_containers_fit() {
         act(&mut inventory, &event(d::DOCKER_EVENT, time, said(ContainerAction::Create)), &mut emit);
         act(&mut inventory, &event(d::DOCKER_EVENT, time, said(ContainerAction::Start)), &mut emit);
         act(&mut inventory, &event(d::DOCKER_CONTAINER, time, Fact::ContainerSpec(Box::new(spec(n, time)))), &mut emit);
-        if n == N / 4 {
-            quarter = Some(begun.elapsed());
+        if n == N / 2 {
+            (time_half, size_half) = (begun.elapsed(), resident().unwrap_or_default());
         }
     }
     let whole = begun.elapsed();
-    // The window has passed: what remains is what a standing container costs.
-    let time = Time::from_seconds(1_002_000, 0);
-    let last = Fact::Container(ContainerEvent { id: hex(N), action: ContainerAction::Create, name: "l".into(), image: "l".into(), labels: Vec::new() });
-    act(&mut inventory, &event(d::DOCKER_EVENT, time, last), &mut emit);
-    drop(emit);
-    let each = resident().unwrap_or_default().saturating_sub(before) / N;
+    assert_eq!(inventory.hosts().next().map(|host| host.containers.len()), Some(N));
+    // What the window holds is there at both ends of the second half, so the difference is what standing costs.
+    let each = resident().unwrap_or_default().saturating_sub(size_half) / (N / 2);
     eprintln!("{each} bytes a standing container; {:.1} µs for its three records", whole.as_secs_f64() * 1e6 / N as f64);
-    assert_eq!(inventory.hosts().next().map(|host| host.containers.len()), Some(N + 1));
-    assert!(each < 2048, "{each} bytes a standing container");
-    // Four times as many must not take much more than four times as long.
-    let quarter = quarter.unwrap_or(whole);
-    assert!(whole.as_secs_f64() < quarter.as_secs_f64() * 10.0, "a quarter took {quarter:?}, all {whole:?}");
+    assert!(each < 2000, "{each} bytes a standing container");
+    assert!(whole < time_half * 5, "the first half took {time_half:?}, all {whole:?}");
 }
