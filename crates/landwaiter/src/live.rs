@@ -1,13 +1,13 @@
 //! What the live commands share: reaching the engine, and ending in good order.
 
 use crate::ui::Failure;
-use event::Span;
+use event::{Record, Span};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use source::collect::{Address, AskError, Client, Live, Stats, Stopper, Surroundings};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What happened just before the end is still on its way: order wait, the last inspects, and a container that is being removed.
 pub const DRAIN: Duration = Duration::from_millis(2500);
@@ -29,7 +29,7 @@ impl EngineArgs {
         if self.engine.is_some() {
             around.host.clone_from(&self.engine);
         }
-        Address::find(&around, &|path| path.exists()).map_err(|error| Failure::new(format!("find the container engine: {error}")))
+        Address::find(&around, &|path| path.exists()).map_err(|error| failure(&format!("find the container engine: {error}")))
     }
 
     /// Subscribes to the engine's events.
@@ -45,8 +45,12 @@ impl EngineArgs {
 
 /// An engine that cannot be asked, as a failure of the command.
 pub fn refused(error: &AskError) -> Failure {
-    let text = error.to_string();
-    let (message, remedy) = text.split_once("; ").unwrap_or((&text, ""));
+    failure(&error.to_string())
+}
+
+/// What is wrong stands before the first semicolon, what to do after it.
+fn failure(text: &str) -> Failure {
+    let (message, remedy) = text.split_once("; ").unwrap_or((text, ""));
     Failure::new(message).remedy(remedy)
 }
 
@@ -99,6 +103,20 @@ pub fn run_name() -> String {
 /// The image that the commands of strategies use.
 pub fn image_name() -> String {
     std::env::var("IMAGE").ok().filter(|image| !image.is_empty()).unwrap_or_else(|| "alpine:3.20".to_owned())
+}
+
+/// The records of the start, up to the last list; or what came in five seconds, where a proxy refuses that list.
+pub fn start_up(live: &mut Live) -> Vec<Record> {
+    let started = Instant::now();
+    let mut records = Vec::new();
+    for record in live {
+        let last = record.source == "docker_volumes";
+        records.push(record);
+        if last || started.elapsed() > Duration::from_secs(5) {
+            break;
+        }
+    }
+    records
 }
 
 /// What a collector has done, in one line.

@@ -11,7 +11,6 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
 
 /// Keep what the container engine says, byte for byte, as a recording for `replay` and for strategy pages.
 ///
@@ -40,7 +39,7 @@ pub struct Args {
 
 /// Records until the command ends, the time is over, or a signal comes.
 pub fn run(args: Args, ui: &Ui) -> Result<Exit, Failure> {
-    let live = args.engine.listen()?;
+    let mut live = args.engine.listen()?;
     let stopper = live.stopper();
     live::stop_on_signals(stopper.clone())?;
     let run = live::run_name();
@@ -48,15 +47,17 @@ pub fn run(args: Args, ui: &Ui) -> Result<Exit, Failure> {
     if let Some(time) = args.time {
         stopper.stop_in(live::duration(time));
     }
-    let ended = match args.command.is_empty() {
-        true => {
-            ui.note(&format!("recording {}; Ctrl-C ends it", live.address()));
-            None
-        }
-        false => Some(start(&args.command, &run, args.output.is_none(), stopper)?),
-    };
     let stats = live.stats();
-    let wanted = live.filter(|record| !(args.no_ticks && record.body == Body::Tick));
+    let mut first = Vec::new();
+    let mut child = None;
+    if args.command.is_empty() {
+        ui.note(&format!("recording {}; Ctrl-C ends it", live.address()));
+    } else {
+        // The lists of the start stand before the command's first event; otherwise what it makes could be in them.
+        first = live::start_up(&mut live);
+        child = Some(Meanwhile::start(&args.command, &run, args.output.is_none(), stopper)?);
+    }
+    let wanted = first.into_iter().chain(live).filter(|record| !(args.no_ticks && record.body == Body::Tick));
     let mut keep = |record: &Record| write(&mut out, record).map_err(|error| cannot_write(args.output.as_deref(), &error));
     let mut kept: BTreeMap<String, u64> = BTreeMap::new();
     if args.only_run {
@@ -75,8 +76,8 @@ pub fn run(args: Args, ui: &Ui) -> Result<Exit, Failure> {
     if dropped > 0 {
         ui.note(&format!("{dropped} records were dropped because they could not be written fast enough"));
     }
-    if let Some(status) = ended.and_then(|ended| ended.try_recv().ok()) {
-        ui.note(&format!("the command ended: {status}"));
+    if let Some(child) = child {
+        ui.note(&child.end());
     }
     Ok(Exit::Done)
 }
@@ -106,25 +107,40 @@ pub fn cannot_write(path: Option<&Path>, error: &std::io::Error) -> Failure {
     Failure::new(format!("write {name}: {error}"))
 }
 
-/// Starts the command once events flow, and stops the collector when it has ended and its traces have come.
-fn start(command: &[String], run: &str, stdout_taken: bool, stopper: Stopper) -> Result<Receiver<String>, Failure> {
-    // The lists of the start stand before the command's first event; otherwise it could be in them.
-    std::thread::sleep(Duration::from_millis(300));
-    let (name, arguments) = command.split_first().ok_or_else(|| Failure::new("run an empty command"))?;
-    let mut child = Command::new(name);
-    child.args(arguments).env("RUN", run).env("IMAGE", live::image_name());
-    if stdout_taken {
-        child.stdout(Stdio::from(std::io::stderr()));
+/// The command that runs meanwhile. When it has ended and its traces have come, the collector stops.
+struct Meanwhile {
+    id: u32,
+    ended: Receiver<String>,
+}
+
+impl Meanwhile {
+    fn start(command: &[String], run: &str, stdout_taken: bool, stopper: Stopper) -> Result<Meanwhile, Failure> {
+        let (name, arguments) = command.split_first().ok_or_else(|| Failure::new("run an empty command"))?;
+        let mut child = Command::new(name);
+        child.args(arguments).env("RUN", run).env("IMAGE", live::image_name());
+        if stdout_taken {
+            child.stdout(Stdio::from(std::io::stderr()));
+        }
+        let mut child: Child = child.spawn().map_err(|e| Failure::new(format!("run {name}: {e}")))?;
+        let id = child.id();
+        let (say, ended) = channel();
+        std::thread::spawn(move || {
+            let status = match child.wait() {
+                Ok(status) => status.to_string(),
+                Err(error) => error.to_string(),
+            };
+            let _ = say.send(status);
+            stopper.stop_in(live::DRAIN);
+        });
+        Ok(Meanwhile { id, ended })
     }
-    let mut child: Child = child.spawn().map_err(|e| Failure::new(format!("run {name}: {e}")))?;
-    let (say, ended) = channel();
-    std::thread::spawn(move || {
-        let status = match child.wait() {
-            Ok(status) => status.to_string(),
-            Err(error) => error.to_string(),
-        };
-        let _ = say.send(status);
-        stopper.stop_in(live::DRAIN);
-    });
-    Ok(ended)
+
+    /// How it ended. When the recording ended first, it is told to end, too.
+    fn end(self) -> String {
+        if let Ok(status) = self.ended.try_recv() {
+            return format!("the command ended: {status}");
+        }
+        let _ = Command::new("kill").args(["-TERM", &self.id.to_string()]).status();
+        "the recording ended before the command".to_owned()
+    }
 }

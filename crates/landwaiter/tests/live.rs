@@ -1,7 +1,10 @@
 //! The live commands on a real engine. Each test says that it was skipped where there is none.
 
+#[path = "../../source/tests/support/cable.rs"]
+mod cable;
 mod common;
 
+use cable::Cable;
 use common::{findings, folder, landwaiter, stderr, stdout};
 use serde_json::Value;
 use source::collect::{Address, Client, Surroundings};
@@ -116,8 +119,9 @@ fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 /// A watch that is already listening.
-fn watch(tape: &Path) -> Beside {
-    let beside = Beside::start(&["watch", "--output", "jsonl", "--record", tape.to_str().expect("a path")]);
+fn watch(tape: &Path, engine: &Address) -> Beside {
+    let (tape_name, engine) = (tape.to_str().expect("a path"), engine.to_string());
+    let beside = Beside::start(&["watch", "--output", "jsonl", "--record", tape_name, "--engine", &engine]);
     wait_until("the first list", || std::fs::read_to_string(tape).is_ok_and(|text| text.contains(r#""docker_volumes""#)));
     beside
 }
@@ -143,7 +147,7 @@ fn what_was_watched_replays_to_the_same_findings() {
     let Some(bench) = Bench::find("watched") else { return };
     let folder = folder();
     let tape = folder.path().join("tape.jsonl");
-    let watch = watch(&tape);
+    let watch = watch(&tape, bench.client.address());
     for number in 1..=23 {
         bench.create(&format!("spray-{number}"), "{}", "sleep 300");
     }
@@ -176,6 +180,38 @@ fn what_was_watched_replays_to_the_same_findings() {
         eprintln!("skipped: no shipped strategy tells of host mounts yet");
     }
 
+    let replayed = landwaiter(&["replay", "--output", "jsonl", tape.to_str().expect("a path")], None);
+    assert_eq!(table(findings(&replayed)), table(seen));
+}
+
+#[test]
+fn what_was_created_while_the_watch_was_cut_off_is_found_and_the_gap_is_told() {
+    let Some(bench) = Bench::find("gap") else { return };
+    let Some(cable) = Cable::lay(bench.client.address()) else { return };
+    let folder = folder();
+    let tape = folder.path().join("tape.jsonl");
+    let watch = watch(&tape, &cable.address());
+    let tells = |what: &str| std::fs::read_to_string(&tape).is_ok_and(|text| text.contains(what));
+    let before = bench.create("before", "{}", "true");
+    wait_until("a container before the break", || tells(&before));
+    cable.cut();
+    let during = bench.create("during", r#"{"Privileged":true}"#, "true");
+    // Docker keeps 256 past events; these push the creation out.
+    for number in 0..300 {
+        bench.post(&format!("/containers/{before}/rename?name={}-{number}", bench.run), None);
+    }
+    cable.mend();
+    wait_until("the container of the break", || tells(&format!(r#""data":{{"Id":"{during}""#)));
+    std::thread::sleep(Duration::from_millis(3500));
+    watch.signal("-INT");
+    let output = watch.end();
+    let seen = findings(&output);
+    assert!(of(&seen, "privileged-container", &during).is_some(), "{}", stdout(&output));
+    let events = stdout(&landwaiter(&["replay", "--output", "events", tape.to_str().expect("a path")], None));
+    assert!(events.lines().any(|line| line.contains("sensor.gap") && line.contains(r#""sensor.complete":false"#)), "the gap is told");
+    let created =
+        events.lines().find(|line| line.contains(r#""container.created""#) && line.contains(&during)).expect("it is told as created");
+    assert!(created.contains(r#""list""#), "{created}");
     let replayed = landwaiter(&["replay", "--output", "jsonl", tape.to_str().expect("a path")], None);
     assert_eq!(table(findings(&replayed)), table(seen));
 }
@@ -249,7 +285,7 @@ fn a_name_that_was_taken_over_is_not_contained() {
     let Some(bench) = Bench::find("namesake") else { return };
     let folder = folder();
     let tape = folder.path().join("tape.jsonl");
-    let watch = watch(&tape);
+    let watch = watch(&tape, bench.client.address());
     let first = bench.create("x", r#"{"Privileged":true}"#, "sleep 300");
     wait_until("the event", || std::fs::read_to_string(&tape).is_ok_and(|text| text.matches(&first).count() > 2));
     bench.remove(&first);

@@ -83,7 +83,7 @@ impl Address {
             Some(("https", rest)) => (rest, true),
             Some(("ssh", rest)) => {
                 return Err(format!(
-                    "DOCKER_HOST is ssh://{rest}, which is not spoken here: forward the socket with `ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock {rest}` and set DOCKER_HOST=unix:///tmp/docker.sock"
+                    "DOCKER_HOST is ssh://{rest}, which is not spoken here; forward the socket with `ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock {rest}` and set DOCKER_HOST=unix:///tmp/docker.sock"
                 ));
             }
             _ => return Err(format!("DOCKER_HOST is `{text}`: expected unix:///path or tcp://host:port")),

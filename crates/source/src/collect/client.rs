@@ -56,6 +56,9 @@ impl fmt::Display for AskError {
                         write!(f, "; run as root, or as a member of the group that owns {}", path.display())
                     }
                     (io::ErrorKind::ConnectionRefused, _) => write!(f, "; start the engine (`systemctl start docker`)"),
+                    (_, Address::Tcp { certificates: None, .. }) => {
+                        write!(f, "; if the engine expects TLS, set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH")
+                    }
                     _ => Ok(()),
                 }
             }
