@@ -19,6 +19,7 @@ mod check;
 mod condition;
 mod correlation;
 mod detection;
+mod encode;
 mod explain;
 mod index;
 mod kinds;
