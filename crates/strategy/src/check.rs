@@ -196,7 +196,9 @@ fn priority(strategy: &Strategy, problems: &mut Vec<Problem>) {
             );
         }
     }
-    if !has_table && !strategy.section(Section::Priority).is_empty() {
+    // An umbrella without rules of its own leaves the levels to the pages that it binds.
+    let binds_only = strategy.kind == PageKind::Umbrella && strategy.rules.is_empty();
+    if !has_table && !binds_only && !strategy.section(Section::Priority).is_empty() {
         problems.push(
             Problem::error(file, line_of(strategy, Section::Priority), "no-priority-table", "the priority has no table")
                 .remedy("add a table with the columns level, when, rule"),
