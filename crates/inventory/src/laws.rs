@@ -80,9 +80,10 @@ fn what_stood_there_is_never_created() {
 #[test]
 fn inspect_answers_alone_tell_what_stands_there() {
     let mut play = Play::new();
-    let now = Time::parse("2026-11-24T00:00:00Z").unwrap();
-    play.now = Time(-2_000_000);
-    play.inspect(spec("a", now)).inspect(ContainerSpec { privileged: true, ..spec("b", now) });
+    // They are placed at the latest time that one of them says.
+    let now = play.now.minus(Span::millis(10));
+    play.inspect(ContainerSpec { started: Some(now), ..spec("a", now) });
+    play.inspect(ContainerSpec { privileged: true, ..spec("b", now.minus(Span::minutes(5))) });
     assert_eq!(appeared(&play), "a true | true | event\nb true | true | event");
     assert_eq!(play.draw(d::HOST_POSTURE_SEEN, &["posture.containers", "posture.dangerous", "posture.summary"]).lines().last(), Some("2 | 1 | b (app:1): privileged"));
 }
@@ -91,7 +92,7 @@ fn inspect_answers_alone_tell_what_stands_there() {
 fn an_inspect_before_its_create_event_does_not_make_it_old() {
     let mut play = Play::new();
     let now = play.now;
-    play.inspect(spec("a", now)).container("a", "a", "app:1", ContainerAction::Create);
+    play.inspect(ContainerSpec { started: Some(now + Span::millis(300)), ..spec("a", now) }).container("a", "a", "app:1", ContainerAction::Create);
     // Hours of events in one file, and the inspect answers in another that is read first.
     let later = play.now + Span::minutes(60);
     play.inspect(spec("b", later));

@@ -11,7 +11,7 @@ use crate::share::clone_key;
 use crate::step::{SeenBy, Step};
 use crate::timers::TimerKey;
 use event::fact::{ContainerAction, ContainerEvent, ContainerSpec};
-use event::{Event, SmolStr, Span};
+use event::{Event, SmolStr, Span, Time};
 
 /// Former names that are remembered of one container.
 const NAMES_MAX: usize = 8;
@@ -172,7 +172,7 @@ pub(super) fn inspected(host: &mut Host, event: &Event, spec: &ContainerSpec, ha
         let mut container = Container::new(id.clone(), Origin::Preexisting);
         container.created = spec.created;
         host.insert(container, hands.pressure);
-        silent = arrive(host, event, &id, spec.created, Span::ZERO, hands);
+        silent = arrive(host, event, &id, (spec.created, spec.started), Span::ZERO, hands);
     } else if let Some(held) = hands.held.get_mut(&(host.name.clone(), id.clone())) {
         if held.evidence.len() < 2 {
             held.evidence.extend(event.evidence.first().cloned());
@@ -249,8 +249,8 @@ pub(super) fn inspected(host: &mut Host, event: &Event, spec: &ContainerSpec, ha
 }
 
 /// A container that something described, but nothing announced: found, or held until its creation is due. True when it is held.
-pub(super) fn arrive(host: &mut Host, event: &Event, id: &Id, created: Option<event::Time>, precision: Span, hands: &mut Hands<'_>) -> bool {
-    match arrival(created, precision, host, event) {
+pub(super) fn arrive(host: &mut Host, event: &Event, id: &Id, times: (Option<Time>, Option<Time>), precision: Span, hands: &mut Hands<'_>) -> bool {
+    match arrival(times.0, times.1, precision, host, event) {
         Arrival::Hold(due, otherwise) if hands.held.len() < HELD_MAX => {
             hands.held.insert((host.name.clone(), id.clone()), Hold { due, otherwise, evidence: event.evidence.clone() });
             hands.timers.set(due, WORLD_ROW, TimerKey::new(&host.name, id));

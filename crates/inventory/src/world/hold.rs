@@ -38,17 +38,17 @@ pub(crate) enum Arrival {
     Hold(Time, Origin),
 }
 
-/// Judges a container that was described, created at `created` by the engine's own word (known to within `precision`).
-pub(crate) fn arrival(created: Option<Time>, precision: Span, host: &Host, event: &Event) -> Arrival {
+/// Judges a container that was described: created, by the engine's own word (known to within `precision`), and started last when it says.
+pub(crate) fn arrival(created: Option<Time>, started: Option<Time>, precision: Span, host: &Host, event: &Event) -> Arrival {
     let Some(created) = created else { return Arrival::Found };
-    let after = |t: Time| (if t > event.at { t } else { event.at }) + WAIT;
+    let due = (if created > event.at { created } else { event.at }) + WAIT;
     match host.watching_since {
-        Some(since) if created >= since + precision => Arrival::Hold(after(created), Origin::Missed),
+        Some(since) if created >= since + precision => Arrival::Hold(due, Origin::Missed),
         Some(_) => Arrival::Found,
-        // Nothing dated was read yet. Without any time at all, a lone inspect answer tells what stands there.
-        None if event.time.0 <= 0 => Arrival::Found,
-        // The first dated record of the call may be this very container's create event, or one before it.
-        None if created + WAIT > event.time => Arrival::Hold(after(created), Origin::Preexisting),
+        // Nothing dated was read yet. Inspect answers alone are placed at the latest time that one of them says, and tell what stands there: nothing in them
+        // lies after it. Before dated records they are placed at the first of those, and what lies after that is still to come.
+        None if created > event.time + precision => Arrival::Hold(due, Origin::Missed),
+        None if created + WAIT > event.time && started.is_some_and(|started| started > event.time) => Arrival::Hold(due, Origin::Preexisting),
         None => Arrival::Found,
     }
 }

@@ -90,7 +90,7 @@ fn containers(host: &mut Host, event: &Event, list: &[ListedContainer], at_start
             );
             host.judge_role(&id, hands.context);
             if at_start {
-                arrive(host, event, &id, entry.created, PRECISION, hands);
+                arrive(host, event, &id, (entry.created, None), PRECISION, hands);
             } else {
                 hands.say(Step::Created { id: id.clone(), by: SeenBy::List, known: false });
             }
