@@ -28,6 +28,8 @@ const TAGS_MAX: usize = 16_384;
 const PULLS_MAX: usize = 4096;
 const USES_MAX: usize = 16_384;
 const WATCHED_MAX: usize = 65_536;
+/// Image references whose likeness is remembered.
+const LIKENESS_MAX: usize = 1024;
 /// Repositories remembered of one image.
 const REPOSITORIES_MAX: usize = 16;
 
@@ -56,15 +58,31 @@ pub struct State {
     pulls: IndexMap<(SmolStr, SmolStr), Time>,
     /// Repositories under which containers were made of an image id.
     uses: IndexMap<(SmolStr, SmolStr), Vec<SmolStr>>,
-    /// Containers that came lately, with the evidence already said.
-    watched: IndexMap<(SmolStr, Id), u8>,
+    /// Containers that came lately, or were renamed.
+    watched: IndexMap<(SmolStr, Id), Watched>,
+    /// Which known name each image reference resembles: there are few references, and many containers of each.
+    #[serde(skip)]
+    likeness: IndexMap<SmolStr, Likely>,
+}
+
+type Likely = Option<(&'static str, Likeness)>;
+
+/// A container that is judged again when more becomes known of it.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Watched {
+    /// The evidence already said.
+    said: u8,
+    /// Until when.
+    due: Time,
+    /// Known name that its own name or a label resembles without a right to it.
+    wears: Option<SmolStr>,
 }
 
 /// What was found.
 #[derive(Default)]
 struct Found {
     evidence: u8,
-    resembles: Option<&'static str>,
+    resembles: Option<SmolStr>,
     moved_from: Option<SmolStr>,
 }
 
@@ -84,27 +102,15 @@ impl Row for State {
                     }
                 }
             }
-            Step::Created { id, .. } | Step::Found { id } => {
-                let key = (cause.host.clone(), id.clone());
-                if self.watched.len() >= WATCHED_MAX {
-                    self.watched.drain(..WATCHED_MAX / 16);
-                    out.forgot("inventory.masquerade_watched", WATCHED_MAX as u64 / 16);
-                }
-                out.timer(cause.at + WATCH, TimerKey::new(&key.0, id));
-                self.watched.insert(key, 0);
+            Step::Created { id, .. } | Step::Found { id } | Step::Renamed { id, .. } => {
+                self.watch(id, true, host, cause, out);
                 self.judge(id, world, host, cause, out);
             }
             Step::Inspected { id, first, .. } => {
                 if *first {
                     self.used(id, host);
-                    self.watched.entry((cause.host.clone(), id.clone())).or_default();
-                    out.timer(cause.at + WATCH, TimerKey::new(&cause.host, id));
+                    self.watch(id, false, host, cause, out);
                 }
-                self.judge(id, world, host, cause, out);
-            }
-            Step::Renamed { id, .. } => {
-                self.watched.entry((cause.host.clone(), id.clone())).or_default();
-                out.timer(cause.at + WATCH, TimerKey::new(&cause.host, id));
                 self.judge(id, world, host, cause, out);
             }
             Step::ImageInspected { id, .. } => {
@@ -120,12 +126,31 @@ impl Row for State {
         }
     }
 
-    fn fire(&mut self, key: &TimerKey, _: Time, _: &World, _: &mut RowOut<'_>) {
-        self.watched.swap_remove(&(key.host.clone(), key.id.clone()));
+    fn fire(&mut self, key: &TimerKey, now: Time, _: &World, _: &mut RowOut<'_>) {
+        let key = (key.host.clone(), key.id.clone());
+        if self.watched.get(&key).is_some_and(|watched| watched.due <= now) {
+            self.watched.swap_remove(&key);
+        }
     }
 }
 
 impl State {
+    /// Keeps an eye on a container for a while; `named`: its name is new and has to be looked at.
+    fn watch(&mut self, id: &Id, named: bool, host: &Host, cause: &Event, out: &mut RowOut<'_>) {
+        let key = (cause.host.clone(), id.clone());
+        if self.watched.len() >= WATCHED_MAX && !self.watched.contains_key(&key) {
+            self.watched.drain(..WATCHED_MAX / 16);
+            out.forgot("inventory.masquerade_watched", WATCHED_MAX as u64 / 16);
+        }
+        let watched = self.watched.entry(key).or_default();
+        watched.due = cause.at + WATCH;
+        out.timer(watched.due, TimerKey::new(&cause.host, id));
+        // At first sight a likeness is no news: names have stood there for years.
+        if named && let Some(container) = host.container(id).filter(|container| !container.preexisting()) {
+            watched.wears = wears(container).map(SmolStr::new_static);
+        }
+    }
+
     fn pulled(&mut self, id: &str, name: &str, cause: &Event) {
         for reference in [id, name].into_iter().filter_map(ImageRef::parse) {
             let key = (cause.host.clone(), reference.canonical());
@@ -171,7 +196,7 @@ impl State {
         if evidence == 0 || evidence == TAGGED && !known && !was_pulled {
             return;
         }
-        let found = Found { evidence, resembles: likeness.map(|(known, _)| known), moved_from: moved_from.cloned() };
+        let found = Found { evidence, resembles: likeness.map(|(known, _)| SmolStr::new_static(known)), moved_from: moved_from.cloned() };
         let builder = DerivedBuilder::caused_by(d::IMAGE_MASQUERADE, "masquerade", cause).about(id);
         let image = host.image(id);
         out.emit(image_fields(builder, &found, Some(id), name, image.map(|image| repositories(&image.references))).build());
@@ -194,13 +219,17 @@ impl State {
 
     /// Says what of a container's names is not borne out and was not said yet.
     fn judge(&mut self, id: &Id, world: &World, host: &Host, cause: &Event, out: &mut RowOut<'_>) {
-        let Some(container) = host.container(id) else { return };
-        let found = self.evidence(container, host);
-        let Some(said) = self.watched.get_mut(&(cause.host.clone(), id.clone())) else { return };
-        if found.evidence & !*said == 0 {
+        let key = (cause.host.clone(), id.clone());
+        let (Some(container), true) = (host.container(id), self.watched.contains_key(&key)) else { return };
+        let likeness = self.likeness(&container.image);
+        let Some(watched) = self.watched.get(&key) else { return };
+        let found = self.evidence(container, watched, likeness, host);
+        if found.evidence & !watched.said == 0 {
             return;
         }
-        *said |= found.evidence;
+        if let Some(watched) = self.watched.get_mut(&key) {
+            watched.said |= found.evidence;
+        }
         let builder = DerivedBuilder::caused_by(d::IMAGE_MASQUERADE, "masquerade", cause).about(&container.id.text());
         let repositories = self.uses.get(&(cause.host.clone(), container.image_id.clone())).cloned();
         let image_id = Some(&container.image_id).filter(|image_id| !image_id.is_empty());
@@ -209,23 +238,36 @@ impl State {
         out.emit(builder.build());
     }
 
-    fn evidence(&self, container: &Container, host: &Host) -> Found {
+    /// Which known name an image reference resembles.
+    fn likeness(&mut self, image: &SmolStr) -> Likely {
+        if let Some(known) = self.likeness.get(image) {
+            return *known;
+        }
+        let likeness = ImageRef::parse(image).and_then(|reference| likeness_of(&reference));
+        if self.likeness.len() >= LIKENESS_MAX {
+            self.likeness.clear();
+        }
+        self.likeness.insert(image.clone(), likeness);
+        likeness
+    }
+
+    fn evidence(&self, container: &Container, watched: &Watched, likeness: Likely, host: &Host) -> Found {
         let mut found = Found::default();
         let kubelet = container.name.starts_with("k8s_");
         if kubelet && !(container.label("io.kubernetes.pod.uid").is_some() && container.label("io.kubernetes.container.name").is_some()) {
             found.evidence |= NO_LABELS;
-            found.resembles = names::resembles(&container.name).map(|(known, _)| known).or(Some("kubelet"));
+            found.resembles = Some(SmolStr::new_static(names::resembles(&container.name).map_or("kubelet", |(known, _)| known)));
         }
         let reference = ImageRef::parse(&container.image);
         if let Some(reference) = &reference {
-            let likeness = likeness_of(reference);
+            let resembled = || likeness.map(|(known, _)| SmolStr::new_static(known));
             let known = likeness.is_some_and(|(_, likeness)| likeness == Likeness::Exact);
             let claims = known || reference.names_public_registry();
             let image = host.image(&container.image_id).filter(|image| image.spec.digests_known);
             let unborne = image.is_some_and(|image| !borne_out(image, reference));
             if claims && unborne {
                 found.evidence |= NO_DIGEST;
-                found.resembles = found.resembles.or(likeness.map(|(known, _)| known));
+                found.resembles = found.resembles.or_else(resembled);
             }
             if let Some((to, evidence)) = self.tags.get(&(host.name.clone(), reference.canonical()))
                 && (container.image_id.is_empty() || container.image_id == *to)
@@ -233,13 +275,11 @@ impl State {
             {
                 found.evidence |= evidence;
             }
-            match likeness {
-                Some((name, Likeness::Similar)) => {
-                    found.evidence |= SIMILAR;
-                    found.resembles = found.resembles.or(Some(name));
-                }
-                Some((name, Likeness::Exact)) if found.evidence != 0 => found.resembles = found.resembles.or(Some(name)),
-                _ => {}
+            if likeness.is_some_and(|(_, likeness)| likeness == Likeness::Similar) {
+                found.evidence |= SIMILAR;
+            }
+            if found.evidence != 0 {
+                found.resembles = found.resembles.or_else(resembled);
             }
         }
         if let Some(repositories) = self.uses.get(&(host.name.clone(), container.image_id.clone())) {
@@ -250,22 +290,27 @@ impl State {
                 found.evidence |= ONE_ID;
             }
         }
-        // At first sight a likeness is no news: names have stood there for years.
-        if !kubelet && !container.preexisting() {
-            // A label in letters of another script that looks like a known name is there to be misread.
-            let foreign = container.labels.iter().map(|(_, value)| value).filter(|value| !value.is_ascii());
-            let disguised = foreign.filter_map(|value| names::resembles(value)).find(|(_, likeness)| *likeness == Likeness::Similar);
-            let wears = names::resembles(&container.name).filter(|(known, likeness)| match likeness {
-                Likeness::Similar => true,
-                Likeness::Exact => !reference.as_ref().is_some_and(|reference| is_of(reference, known)),
-            });
-            if let Some((known, _)) = wears.or(disguised) {
-                found.evidence |= SIMILAR;
-                found.resembles = found.resembles.or(Some(known));
-            }
+        if let Some(known) = &watched.wears {
+            found.evidence |= SIMILAR;
+            found.resembles = found.resembles.or_else(|| Some(known.clone()));
         }
         found
     }
+}
+
+/// The known name that a container's name takes without its image's path speaking of it, or that the name or a label imitates.
+fn wears(container: &Container) -> Option<&'static str> {
+    if container.name.starts_with("k8s_") {
+        return None;
+    }
+    // A label in letters of another script that looks like a known name is there to be misread.
+    let foreign = container.labels.iter().map(|(_, value)| value).filter(|value| !value.is_ascii());
+    let disguised = || foreign.filter_map(|value| names::resembles(value)).find(|(_, likeness)| *likeness == Likeness::Similar);
+    let named = names::resembles(&container.name).filter(|(known, likeness)| match likeness {
+        Likeness::Similar => true,
+        Likeness::Exact => !ImageRef::parse(&container.image).is_some_and(|reference| is_of(&reference, known)),
+    });
+    named.or_else(disguised).map(|(known, _)| known)
 }
 
 /// The known name that an image's path holds, or that its last part imitates: whole paths of real products are near to one another.
@@ -306,7 +351,7 @@ fn image_fields(
         .with(d::IMAGE_NAME, name)
         .maybe(d::IMAGE_REPOSITORIES, repositories)
         .maybe(d::IMAGE_MOVED_FROM, found.moved_from.as_ref())
-        .maybe(d::IMAGE_RESEMBLES, found.resembles)
+        .maybe(d::IMAGE_RESEMBLES, found.resembles.as_ref())
         .with(d::IMAGE_EVIDENCE, words)
 }
 
