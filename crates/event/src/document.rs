@@ -135,40 +135,49 @@ pub fn scalar(value: &sonic_rs::Value) -> ValueRef<'_> {
     }
 }
 
-fn has_duplicates(value: &sonic_rs::Value) -> bool {
+/// Whether some object in `value` holds the same key twice.
+pub fn has_duplicates(value: &sonic_rs::Value) -> bool {
     match value.get_type() {
-        JsonType::Object => value.as_object().is_some_and(object_has_duplicates),
+        JsonType::Object => value.as_object().is_some_and(|object| {
+            let mut keys = KeyWatch::default();
+            object.iter().any(|(key, child)| keys.is_twice(object, key) || has_duplicates(child))
+        }),
         JsonType::Array => value.as_array().is_some_and(|array| array.iter().any(has_duplicates)),
         _ => false,
     }
 }
 
-fn object_has_duplicates(object: &sonic_rs::Object) -> bool {
-    // A small set of key prints tells almost every object at once; only two keys with the same print are compared.
-    let mut prints = [0u64; 4];
-    for (i, (key, child)) in object.iter().enumerate() {
-        let print = key_print(key);
-        let (word, bit) = (usize::from(print >> 6), 1u64 << (print & 63));
-        if prints[word] & bit != 0 {
-            if object.len() > PAIRWISE_MAX {
-                return has_equal_keys(object) || object.iter().any(|(_, child)| has_duplicates(child));
-            }
-            if object.iter().take(i).any(|(other, _)| other == key) {
-                return true;
-            }
-        }
-        prints[word] |= bit;
-        if has_duplicates(child) {
-            return true;
-        }
-    }
-    false
+/// Notices that an object holds a key twice, while its members are passed in order.
+#[derive(Default)]
+pub struct KeyWatch {
+    /// A small set of key prints tells almost every object at once; only two keys with the same print are compared.
+    prints: [u64; 4],
+    passed: usize,
+    /// Of a large object: whether any two keys are equal, found once.
+    large: Option<bool>,
 }
 
-fn has_equal_keys(object: &sonic_rs::Object) -> bool {
-    let mut keys: Vec<&str> = object.iter().map(|(key, _)| key).collect();
-    keys.sort_unstable();
-    keys.windows(2).any(|pair| pair[0] == pair[1])
+impl KeyWatch {
+    /// Takes the next key of `object`; true when it, or in a large object some key, is there twice.
+    #[inline]
+    pub fn is_twice(&mut self, object: &sonic_rs::Object, key: &str) -> bool {
+        let print = key_print(key);
+        let (word, bit) = (usize::from(print >> 6), 1u64 << (print & 63));
+        let passed = self.passed;
+        self.passed += 1;
+        if self.prints[word] & bit == 0 {
+            self.prints[word] |= bit;
+            return false;
+        }
+        if object.len() <= PAIRWISE_MAX {
+            return object.iter().take(passed).any(|(other, _)| other == key);
+        }
+        *self.large.get_or_insert_with(|| {
+            let mut keys: Vec<&str> = object.iter().map(|(key, _)| key).collect();
+            keys.sort_unstable();
+            keys.windows(2).any(|pair| pair[0] == pair[1])
+        })
+    }
 }
 
 /// Eight bits of a key's length, ends and middle.

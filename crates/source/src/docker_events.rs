@@ -7,7 +7,7 @@
 use crate::fields::whole;
 use crate::prepare::lacks;
 use crate::{SourceDef, Witness};
-use event::document::{Document, SIZE_MAX};
+use event::document::{Document, KeyWatch, SIZE_MAX, has_duplicates};
 use event::event::identity_of;
 use event::fact::{
     ContainerAction, ContainerEvent, EngineEvent, Fact, ImageAction, ImageEvent, NetworkAction, NetworkEvent, VolumeEvent,
@@ -24,6 +24,7 @@ pub const SOURCE: SourceDef = SourceDef {
     about: "What happens on a Docker engine, as `docker events --format '{{json .}}'` or `GET /events` gives it.",
     size_max: SIZE_MAX,
     recognise,
+    finds_duplicates: true,
     decode,
     sample: r#"{"status":"start","id":"8a5eca281e92d259f3f2789ba3bc9873d8a5c4c4951b883549486e61d76c0483","from":"alpine:3.20","Type":"container","Action":"start","Actor":{"ID":"8a5eca281e92d259f3f2789ba3bc9873d8a5c4c4951b883549486e61d76c0483","Attributes":{"image":"alpine:3.20","name":"lab1","team":"payments"}},"scope":"local","time":1795527678,"timeNano":1795527678271434051}"#,
 };
@@ -68,7 +69,14 @@ pub(crate) struct Said<'a> {
 
 /// The attributes of the actor.
 #[derive(Clone, Copy, Default)]
-pub(crate) enum Attributes<'a> {
+pub(crate) struct Attributes<'a> {
+    /// Those that facts are made of, by [`Known`].
+    known: [Option<&'a str>; KNOWN.len()],
+    all: All<'a>,
+}
+
+#[derive(Clone, Copy, Default)]
+enum All<'a> {
     /// None were found.
     #[default]
     None,
@@ -78,31 +86,68 @@ pub(crate) enum Attributes<'a> {
     Skimmed(&'a [(&'a str, &'a str)]),
 }
 
+/// Attributes that facts are made of.
+const KNOWN: [&str; 13] = [
+    "image",
+    "name",
+    "execID",
+    "exitCode",
+    "signal",
+    "container",
+    "type",
+    "oldName",
+    "destination",
+    "read/write",
+    "imageRef",
+    "imageID",
+    "comment",
+];
+
 impl<'a> Attributes<'a> {
-    fn get(self, key: &str) -> Option<&'a str> {
-        match self {
-            Attributes::None => None,
-            Attributes::Parsed(object) => object.get(&key)?.as_str(),
-            Attributes::Skimmed(list) => list.iter().find(|(name, _)| *name == key).map(|(_, value)| *value),
+    /// Those of a parsed event, in one pass; `twice` is set when one of them is there twice.
+    fn parsed(object: &'a Object, twice: &mut bool) -> Attributes<'a> {
+        let mut attributes = Attributes { all: All::Parsed(object), ..Attributes::default() };
+        let mut keys = KeyWatch::default();
+        for (key, value) in object.iter() {
+            *twice |= keys.is_twice(object, key) || has_duplicates(value);
+            attributes.note(key, value.as_str().unwrap_or_default());
+        }
+        attributes
+    }
+
+    /// Those of an event that was only skimmed.
+    pub(crate) fn skimmed(list: &'a [(&'a str, &'a str)]) -> Attributes<'a> {
+        let mut attributes = Attributes { all: All::Skimmed(list), ..Attributes::default() };
+        list.iter().for_each(|(key, value)| attributes.note(key, value));
+        attributes
+    }
+
+    fn note(&mut self, key: &str, value: &'a str) {
+        if let Some(i) = KNOWN.iter().position(|known| *known == key) {
+            self.known[i].get_or_insert(value);
         }
     }
 
-    fn text(self, key: &str) -> SmolStr {
+    fn get(&self, key: &str) -> Option<&'a str> {
+        self.known[KNOWN.iter().position(|known| *known == key)?].filter(|value| !value.is_empty())
+    }
+
+    fn text(&self, key: &str) -> SmolStr {
         self.get(key).map(SmolStr::new).unwrap_or_default()
     }
 
-    fn number(self, key: &str) -> Option<i64> {
+    fn number(&self, key: &str) -> Option<i64> {
         self.get(key)?.trim().parse().ok()
     }
 
     /// All of them but the named ones; of equal keys the first.
-    fn others(self, without: &[&str]) -> Vec<(SmolStr, SmolStr)> {
+    fn others(&self, without: &[&str]) -> Vec<(SmolStr, SmolStr)> {
         let mut list: Vec<(SmolStr, SmolStr)> = Vec::new();
         // Few labels are compared one by one; a flood of them must not cost the square of its size.
-        let is_flood = match self {
-            Attributes::None => false,
-            Attributes::Parsed(object) => object.len() > LABELS_FEW,
-            Attributes::Skimmed(skimmed) => skimmed.len() > LABELS_FEW,
+        let is_flood = match self.all {
+            All::None => false,
+            All::Parsed(object) => object.len() > LABELS_FEW,
+            All::Skimmed(skimmed) => skimmed.len() > LABELS_FEW,
         };
         let mut seen = BTreeSet::new();
         let mut add = |name: &'a str, value: &'a str| {
@@ -111,12 +156,12 @@ impl<'a> Attributes<'a> {
                 list.push((SmolStr::new(name), SmolStr::new(value)));
             }
         };
-        match self {
-            Attributes::None => {}
-            Attributes::Parsed(object) => {
+        match self.all {
+            All::None => {}
+            All::Parsed(object) => {
                 object.iter().filter_map(|(name, value)| Some((name, value.as_str()?))).for_each(|(n, v)| add(n, v));
             }
-            Attributes::Skimmed(skimmed) => skimmed.iter().for_each(|(n, v)| add(n, v)),
+            All::Skimmed(skimmed) => skimmed.iter().for_each(|(n, v)| add(n, v)),
         }
         list
     }
@@ -124,45 +169,68 @@ impl<'a> Attributes<'a> {
 
 fn decode(document: &Document, _: &[u8]) -> Result<Decoded, Undecodable> {
     let Some(root) = document.root().as_object() else { return Err(lacks("the braces of an event")) };
-    let mut said = Said::default();
-    let (mut status, mut old_id) = ("", "");
-    // One pass over the keys; of equal ones the first counts, as everywhere.
+    // The hottest loop of the house: one pass over all keys reads the event and notices keys that are there twice. Of equal ones the first counts, even
+    // when it is of another type.
+    let (mut kind, mut action, mut from, mut status, mut old_id, mut id) = (None, None, None, None, None, None);
+    let (mut time, mut time_nano, mut attributes) = (None, None, None);
+    let (mut twice, mut actor_passed) = (false, false);
+    let mut keys = KeyWatch::default();
     for (key, value) in root.iter() {
+        twice |= keys.is_twice(root, key);
         let place = match key {
-            "Type" => &mut said.kind,
-            "Action" => &mut said.action,
-            "from" => &mut said.from,
+            "Type" => &mut kind,
+            "Action" => &mut action,
+            "from" => &mut from,
             "status" => &mut status,
             "id" => &mut old_id,
             "time" => {
-                said.time = said.time.or_else(|| whole(value));
+                time.get_or_insert_with(|| whole(value));
                 continue;
             }
             "timeNano" => {
-                said.time_nano = said.time_nano.or_else(|| whole(value));
+                time_nano.get_or_insert_with(|| whole(value));
                 continue;
             }
             "Actor" => {
-                if let Some(actor) = value.as_object() {
-                    for (key, value) in actor.iter() {
-                        match key {
-                            "ID" if said.id.is_empty() => said.id = value.as_str().unwrap_or_default(),
-                            "Attributes" if matches!(said.attributes, Attributes::None) => {
-                                said.attributes = value.as_object().map_or(Attributes::None, Attributes::Parsed);
-                            }
-                            _ => {}
+                let Some(actor) = value.as_object().filter(|_| !actor_passed) else {
+                    actor_passed = true;
+                    continue;
+                };
+                actor_passed = true;
+                let mut keys = KeyWatch::default();
+                for (key, value) in actor.iter() {
+                    twice |= keys.is_twice(actor, key);
+                    match (key, value.as_object()) {
+                        ("ID", _) => *id.get_or_insert(value.as_str().unwrap_or_default()),
+                        ("Attributes", Some(object)) if attributes.is_none() => {
+                            attributes = Some(Attributes::parsed(object, &mut twice));
+                            continue;
                         }
-                    }
+                        _ => {
+                            twice |= has_duplicates(value);
+                            continue;
+                        }
+                    };
                 }
                 continue;
             }
-            _ => continue,
+            _ => {
+                twice |= has_duplicates(value);
+                continue;
+            }
         };
-        if place.is_empty() {
-            *place = value.as_str().unwrap_or_default();
-        }
+        place.get_or_insert(value.as_str().unwrap_or_default());
     }
-    said.fall_back(status, old_id);
+    let mut said = Said {
+        kind: kind.unwrap_or_default(),
+        action: action.unwrap_or_default(),
+        id: id.unwrap_or_default(),
+        from: from.unwrap_or_default(),
+        time: time.flatten(),
+        time_nano: time_nano.flatten(),
+        attributes: attributes.unwrap_or_default(),
+    };
+    said.fall_back(status.unwrap_or_default(), old_id.unwrap_or_default());
     if said.action.is_empty() {
         return Err(lacks("an action"));
     }
@@ -174,7 +242,7 @@ fn decode(document: &Document, _: &[u8]) -> Result<Decoded, Undecodable> {
         fact: fact_of(&said, &subject),
         subject,
         truncated: false,
-        duplicate_keys: false,
+        duplicate_keys: twice,
         document: Document::default(),
     })
 }
@@ -210,12 +278,13 @@ impl<'a> Said<'a> {
 
 /// What the event tells the inventory; nothing when it concerns none of what the inventory holds.
 pub(crate) fn fact_of(said: &Said<'_>, id: &SmolStr) -> Option<Fact> {
-    let attributes = said.attributes;
-    let engine = |action: String, attributes: Attributes<'_>| {
+    let attributes = &said.attributes;
+    let engine = |action: String, attributes: &Attributes<'_>| {
         Some(Fact::EngineEvent(EngineEvent { action: SmolStr::new(action), attributes: attributes.others(&[]) }))
     };
     match said.kind {
         // A prune names no container: it says that somebody cleaned up, and how much.
+        "container" if id.is_empty() && said.action != "prune" => None,
         "container" if id.is_empty() => engine(format!("container {}", said.action), attributes),
         "container" => {
             let action = container_action(said.action, attributes);
@@ -256,7 +325,7 @@ pub(crate) fn fact_of(said: &Said<'_>, id: &SmolStr) -> Option<Fact> {
     }
 }
 
-fn container_action(action: &str, attributes: Attributes<'_>) -> ContainerAction {
+fn container_action(action: &str, attributes: &Attributes<'_>) -> ContainerAction {
     // `exec_create: CMD` and the like carry their payload in the action itself.
     let (verb, payload) = match action.split_once(':') {
         Some((verb, payload)) => (verb, payload.trim()),

@@ -16,6 +16,7 @@ pub const SOURCE: SourceDef = SourceDef {
     about: "All networks on an engine at one moment. Recognised by its name only.",
     size_max: LIST_SIZE_MAX,
     recognise: |_| false,
+    finds_duplicates: false,
     decode,
     sample: r#"[{"Name":"bridge","Id":"cfcb0cdcb770116660e2d4e7e0dd24b1c2600aa56da916f4f4e5e83e1e0ae515","Created":"2026-11-24T13:40:00.509419472Z","Scope":"local","Driver":"bridge","EnableIPv6":false,"IPAM":{"Driver":"default","Options":null,"Config":[{"Subnet":"172.17.0.0/16"}]},"Internal":false,"Containers":{},"Options":{"com.docker.network.bridge.default_bridge":"true"},"Labels":{}}]"#,
 };

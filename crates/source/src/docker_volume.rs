@@ -15,6 +15,7 @@ pub const SOURCE: SourceDef = SourceDef {
     about: "What a volume is; a bind of a host path may hide in its driver options.",
     size_max: SIZE_MAX,
     recognise,
+    finds_duplicates: false,
     decode,
     sample: r#"{"CreatedAt":"2026-11-24T13:45:00Z","Driver":"local","Labels":{},"Mountpoint":"/var/lib/docker/volumes/hidden/_data","Name":"hidden","Options":{"device":"/etc","o":"bind","type":"none"},"Scope":"local"}"#,
 };

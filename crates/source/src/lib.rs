@@ -65,7 +65,9 @@ pub struct SourceDef {
     pub size_max: usize,
     /// Whether a parsed record has this source's shape; looks at keys, never at what they hold.
     pub recognise: fn(&Document) -> bool,
-    /// Reads a parsed record; its document and its duplicate keys are added to the answer afterwards. The bytes are there for decoders that read with serde.
+    /// `decode` itself says whether a key is there twice, because it passes all of them anyway. Else it is found out for it.
+    pub finds_duplicates: bool,
+    /// Reads a parsed record; its document is added to the answer afterwards. The bytes are there for decoders that read with serde.
     pub decode: fn(&Document, &[u8]) -> Result<Decoded, Undecodable>,
     /// A real record, for the documents and for the contract tests.
     pub sample: &'static str,

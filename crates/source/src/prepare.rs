@@ -48,8 +48,10 @@ fn decode(bytes: &[u8], name: &mut SmolStr) -> Result<Decoded, Undecodable> {
         *name = SmolStr::new_static(source.name);
     }
     let mut decoded = (source.decode)(&document, bytes)?;
-    // Decoders need not care for these two. The document is moved and never cloned: a clone is another document.
-    decoded.duplicate_keys = document.has_duplicate_keys();
+    if !source.finds_duplicates {
+        decoded.duplicate_keys = document.has_duplicate_keys();
+    }
+    // Moved and never cloned: a clone is parsed anew.
     decoded.document = document;
     Ok(decoded)
 }

@@ -84,6 +84,8 @@ pub struct Reader {
     slots: Vec<Slot>,
     /// Files whose next record has a time, by it, then by path.
     dated: BTreeSet<(Time, usize)>,
+    /// The first of them, kept apart: with one file there is no other.
+    head: Option<(Time, usize)>,
     /// Files whose next record has none and comes behind its predecessor.
     ready: BTreeSet<usize>,
     /// Files that begin with records without a time, with the first time in them.
@@ -142,6 +144,7 @@ impl Reader {
             call: Call::new(inputs, options.host.clone(), options.look_ahead),
             slots,
             dated: BTreeSet::new(),
+            head: None,
             ready: BTreeSet::new(),
             waiting: BTreeMap::new(),
             first_open: 0,
@@ -217,7 +220,15 @@ impl Reader {
         let Some(stream) = &mut slot.stream else { return };
         match stream.peek(&mut self.call) {
             Some(Stand::Dated(time) | Stand::Arrived(time)) => {
-                self.dated.insert((time, index));
+                let new = (time, index);
+                match self.head {
+                    Some(head) if head < new => drop(self.dated.insert(new)),
+                    Some(head) => {
+                        self.dated.insert(head);
+                        self.head = Some(new);
+                    }
+                    None => self.head = Some(new),
+                }
             }
             Some(Stand::Undated | Stand::Suspect) if slot.begun || index == self.first_open => {
                 self.ready.insert(index);
@@ -250,7 +261,7 @@ impl Reader {
                 Some(head) => head,
                 None => return self.ready.pop_first(),
             },
-            None => match self.dated.first().copied() {
+            None => match self.head {
                 Some(head) => head,
                 None => return self.waiting.pop_first().map(|(index, _)| index),
             },
@@ -263,7 +274,11 @@ impl Reader {
                 return Some(index);
             }
         }
-        self.dated.remove(&head);
+        if self.head == Some(head) {
+            self.head = self.dated.pop_first();
+        } else {
+            self.dated.remove(&head);
+        }
         Some(head.1)
     }
 
@@ -271,7 +286,7 @@ impl Reader {
     /// written before it, and it takes its time from them.
     fn before(&self, index: usize) -> Option<(Time, usize)> {
         let until = self.slots[index].merged? + ORDER_WAIT;
-        self.dated.iter().take_while(|(time, _)| *time < until).find(|(_, other)| *other < index).copied()
+        self.head.iter().chain(&self.dated).take_while(|(time, _)| *time < until).find(|(_, other)| *other < index).copied()
     }
 
     /// The time of what comes before anything dated.

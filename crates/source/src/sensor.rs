@@ -15,6 +15,7 @@ pub const SOURCE: SourceDef = SourceDef {
     about: "Gaps, lag and losses that a collector has noticed in its own sight.",
     size_max: SIZE_MAX,
     recognise,
+    finds_duplicates: false,
     decode,
     sample: r#"{"time":1795527678072015498,"of":"docker_events","note":{"Lost":{"reason":"connection reset by peer"}}}"#,
 };

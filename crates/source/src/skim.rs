@@ -37,7 +37,7 @@ pub(crate) fn stub(bytes: &[u8], named: Option<&'static SourceDef>, name: &mut S
         }
         let mut said = found.said;
         said.fall_back(found.status, found.old_id);
-        said.attributes = Attributes::Skimmed(&found.attributes);
+        said.attributes = Attributes::skimmed(&found.attributes);
         decoded.subject = SmolStr::new(said.id);
         decoded.time = said.when();
         // What was cut off cannot tell two events apart, so the identity rests on the nanosecond with what was kept.

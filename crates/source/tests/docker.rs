@@ -54,6 +54,32 @@ fn the_shapes_of_every_api_tell_the_same() {
 }
 
 #[test]
+fn the_first_of_equal_keys_counts_whatever_it_holds() {
+    let read_twice = |text: &str| {
+        let decoded = read(text);
+        assert!(decoded.duplicate_keys, "{text}");
+        decoded
+    };
+    let hidden = read_twice(
+        r#"{"status":"start","Type":"container","Action":7,"Action":"die","Actor":{"ID":"c1","ID":"c2","Attributes":{"name":"a","name":"b"},"Attributes":{}},"timeNano":1,"timeNano":2}"#,
+    );
+    let Some(Fact::Container(event)) = hidden.fact else { panic!("no container") };
+    assert_eq!((event.action, event.id.as_str(), event.name.as_str(), hidden.time), (ContainerAction::Start, "c1", "a", Some(Time(1))));
+    let no_actor = read_twice(r#"{"Type":"container","Action":"die","Actor":7,"Actor":{"ID":"c2"},"timeNano":1}"#);
+    assert_eq!(no_actor.subject, "");
+    // Where nothing is read, and among a flood of labels.
+    read_twice(r#"{"Type":"container","Action":"die","Actor":{"ID":"c1","More":[{"a":1,"a":2}]},"timeNano":1}"#);
+    read_twice(r#"{"Type":"container","Action":"die","Actor":{"ID":"c1"},"More":{"a":{"b":1,"b":1}},"timeNano":1}"#);
+    let labels = |count: usize| (0..count).map(|n| format!("\"l{n}\":\"v\"")).collect::<Vec<_>>().join(",");
+    let flood =
+        |labels: &str| format!(r#"{{"Type":"container","Action":"create","Actor":{{"ID":"c1","Attributes":{{{labels}}}}},"timeNano":1}}"#);
+    assert!(!read(&flood(&labels(10_000))).duplicate_keys);
+    read_twice(&flood(&format!("{},\"l77\":\"w\"", labels(10_000))));
+    let Some(Fact::Container(event)) = read(&flood(&labels(10_000))).fact else { panic!("no container") };
+    assert_eq!(event.labels.len(), 10_000);
+}
+
+#[test]
 fn identity_is_type_action_id_and_nanosecond() {
     let of = |kind: &str, action: &str, id: &str, nano: i64| {
         read(&format!(r#"{{"Type":"{kind}","Action":"{action}","Actor":{{"ID":"{id}","Attributes":{{}}}},"timeNano":{nano}}}"#)).identity
