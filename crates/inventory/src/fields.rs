@@ -12,7 +12,14 @@ use event::{DerivedBuilder, Event, Kind, Provenance, Time, Value};
 use std::sync::Arc;
 
 /// Begins an event of `kind` about a container, with the fields of the group CONTAINER.
-pub fn about_container(kind: Kind, deriver: &'static str, cause: &Event, world: &World, host: &Host, container: &Container) -> DerivedBuilder {
+pub fn about_container(
+    kind: Kind,
+    deriver: &'static str,
+    cause: &Event,
+    world: &World,
+    host: &Host,
+    container: &Container,
+) -> DerivedBuilder {
     let mut builder = DerivedBuilder::caused_by(kind, deriver, cause).about(&container.id.text());
     container_fields(&mut builder, world, host, container, cause.time);
     builder
@@ -58,7 +65,8 @@ pub fn container_fields_explained(builder: &mut DerivedBuilder, explained: Expla
         builder.push(d::CONTAINER_IMAGE_DIGESTS, image.spec.repo_digests.clone());
     }
     if let Some(novel) = host.novel(&container.image_id) {
-        builder.push(d::CONTAINER_IMAGE_NOVEL, novel);
+        // What a container that stood there runs was there too, whatever the list says: an image can be deleted under it.
+        builder.push(d::CONTAINER_IMAGE_NOVEL, novel && !container.preexisting());
     }
     if let Some(line) = container.command_line() {
         builder.push(d::CONTAINER_COMMAND_LINE, line);

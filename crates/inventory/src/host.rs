@@ -101,11 +101,16 @@ impl Host {
 
     /// A container that exists, by full id, name or the beginning of an id: as `container:…` and `--volumes-from` name it.
     pub fn find(&self, text: &str) -> Option<&Container> {
-        if let Some(found) = self.container(&Id::new(text)) {
+        let id = Id::new(text);
+        if let Some(found) = self.container(&id) {
             return Some(found);
         }
-        let mut candidates = self.containers.values().filter(|c| c.exists() && (c.name == text || (text.len() >= 12 && c.id.starts_with(text))));
-        candidates.next().map(|container| &**container)
+        if matches!(id, Id::Hex(_)) || text.is_empty() {
+            return None;
+        }
+        // There is no index of names; whoever is named is mostly a late comer, and a flood must not make each look a walk over all.
+        let mut candidates = self.containers.values().rev().take(FIND_LOOK).map(|container| &**container);
+        candidates.find(|c| c.exists() && (c.name == text || (text.len() >= 12 && c.id.starts_with(text))))
     }
 
     /// The image id that a reference (`alpine`, `alpine:3.20`, `repository@sha256:…`, an id) names here, as far as it is known.
@@ -304,6 +309,9 @@ impl Host {
         }
     }
 }
+
+/// Containers that are looked through for one that is called by its name.
+const FIND_LOOK: usize = 20_000;
 
 /// Older equals that are looked at before giving up on finding one that runs: a thousand ended ones before it are no cluster.
 const CLONES_LOOK: usize = 1024;

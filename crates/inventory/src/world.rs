@@ -103,7 +103,7 @@ impl World {
             Some(Fact::ContainerSpec(spec)) => containers::inspected(host, event, spec, &mut hands),
             Some(Fact::ExecSpec(spec)) => {
                 let id = Id::new(&spec.container_id);
-                containers::known(host, event, &id, &mut hands);
+                containers::known(host, &id, &mut hands);
                 hands.say(Step::ExecInspected { id });
             }
             Some(Fact::Image(said)) => images::happened(host, event, said, &mut hands),

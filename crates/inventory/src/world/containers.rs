@@ -1,8 +1,8 @@
 //! Containers: what happens to them, and what inspect says of them.
 
 use super::Hands;
-use super::hold::{Arrival, HELD_MAX, Hold, arrival};
 use super::WORLD_ROW;
+use super::hold::{Arrival, HELD_MAX, Hold, arrival};
 use crate::container::{Container, Origin, State};
 use crate::host::Host;
 use crate::id::Id;
@@ -25,7 +25,7 @@ pub(super) fn happened(host: &mut Host, event: &Event, said: &ContainerEvent, ha
     if said.action == ContainerAction::Create {
         return created(host, event, said, id, hands);
     }
-    known(host, event, &id, hands);
+    known(host, &id, hands);
     let image_id = host.image_id(&said.image).cloned();
     let Some(container) = host.containers.get_mut(&id) else { return };
     let fresh_image = container.image.is_empty();
@@ -155,11 +155,17 @@ fn created(host: &mut Host, event: &Event, said: &ContainerEvent, id: Id, hands:
 }
 
 /// Makes a container known of which something is heard for the first time, without its creation.
-pub(super) fn known(host: &mut Host, event: &Event, id: &Id, hands: &mut Hands<'_>) {
-    let _ = event;
-    if !host.containers.contains_key(id) {
+pub(super) fn known(host: &mut Host, id: &Id, hands: &mut Hands<'_>) {
+    let Some(container) = host.containers.get_mut(id) else {
         host.insert(Container::new(id.clone(), Origin::Preexisting), hands.pressure);
         hands.say(Step::Found { id: id.clone() });
+        return;
+    };
+    // Something happens to a container whose create event was still waited for: it was missed, because events come in their order.
+    if let Some(held) = hands.held.remove(&(host.name.clone(), id.clone())) {
+        container.origin = held.otherwise;
+        hands.moved.evidence.extend(held.evidence.iter().cloned());
+        hands.moved.steps.extend(held.steps(id, container.inspected()));
     }
 }
 
@@ -187,6 +193,18 @@ pub(super) fn inspected(host: &mut Host, event: &Event, spec: &ContainerSpec, ha
     if !spec.image_id.is_empty() {
         host.learn_reference(&spec.image, &spec.image_id, hands.pressure);
     }
+
+    // Before its first start a container's places have names only.
+    let networks: Vec<SmolStr> = spec
+        .networks
+        .iter()
+        .map(|place| match host.network(&place.network).filter(|_| place.network_id.is_empty()) {
+            Some(network) => &network.spec.id,
+            None if place.network_id.is_empty() => &place.network,
+            None => &place.network_id,
+        })
+        .map(|network| hands.share.text(network))
+        .collect();
 
     let Some(container) = host.containers.get_mut(&id) else { return };
     let before = container.spec().map(Box::new);
@@ -222,12 +240,7 @@ pub(super) fn inspected(host: &mut Host, event: &Event, spec: &ContainerSpec, ha
     if container.first.is_none() {
         container.first = Some(kept.shape.clone());
     }
-    container.networks = spec
-        .networks
-        .iter()
-        .map(|place| if place.network_id.is_empty() { &place.network } else { &place.network_id })
-        .map(|network| hands.share.text(network))
-        .collect();
+    container.networks = networks;
     container.networks.sort();
     container.networks.dedup();
     container.networks.shrink_to_fit();
@@ -249,7 +262,14 @@ pub(super) fn inspected(host: &mut Host, event: &Event, spec: &ContainerSpec, ha
 }
 
 /// A container that something described, but nothing announced: found, or held until its creation is due. True when it is held.
-pub(super) fn arrive(host: &mut Host, event: &Event, id: &Id, times: (Option<Time>, Option<Time>), precision: Span, hands: &mut Hands<'_>) -> bool {
+pub(super) fn arrive(
+    host: &mut Host,
+    event: &Event,
+    id: &Id,
+    times: (Option<Time>, Option<Time>),
+    precision: Span,
+    hands: &mut Hands<'_>,
+) -> bool {
     match arrival(times.0, times.1, precision, host, event) {
         Arrival::Hold(due, otherwise) if hands.held.len() < HELD_MAX => {
             hands.held.insert((host.name.clone(), id.clone()), Hold { due, otherwise, evidence: event.evidence.clone() });

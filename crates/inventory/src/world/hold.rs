@@ -5,6 +5,7 @@
 
 use crate::container::Origin;
 use crate::host::Host;
+use crate::id::Id;
 use crate::step::{SeenBy, Step};
 use crate::timers::TimerKey;
 use crate::world::{Moved, Steps};
@@ -48,25 +49,33 @@ pub(crate) fn arrival(created: Option<Time>, started: Option<Time>, precision: S
         // Nothing dated was read yet. Inspect answers alone are placed at the latest time that one of them says, and tell what stands there: nothing in them
         // lies after it. Before dated records they are placed at the first of those, and what lies after that is still to come.
         None if created > event.time + precision => Arrival::Hold(due, Origin::Missed),
-        None if created + WAIT > event.time && started.is_some_and(|started| started > event.time) => Arrival::Hold(due, Origin::Preexisting),
+        None if created + WAIT > event.time && started.is_some_and(|started| started > event.time) => {
+            Arrival::Hold(due, Origin::Preexisting)
+        }
         None => Arrival::Found,
     }
 }
 
 impl Hold {
+    /// What is said of the container when no create event came.
+    pub(crate) fn steps(&self, id: &Id, inspected: bool) -> Steps {
+        let mut steps = Steps::new();
+        steps.push(match self.otherwise {
+            Origin::Preexisting => Step::Found { id: id.clone() },
+            _ => Step::Created { id: id.clone(), by: SeenBy::List, known: false },
+        });
+        if inspected {
+            steps.push(Step::Inspected { id: id.clone(), first: true, before: None, regrouped: false });
+        }
+        steps
+    }
+
     /// What is said when the waiting ends without the event.
     pub(crate) fn run_out(self, host: &mut Host, key: &TimerKey, now: Time) -> (Event, Moved) {
         let mut steps = Steps::new();
         if let Some(container) = host.containers.get_mut(&key.id) {
             container.origin = self.otherwise;
-            let id = key.id.clone();
-            steps.push(match self.otherwise {
-                Origin::Preexisting => Step::Found { id },
-                _ => Step::Created { id, by: SeenBy::List, known: false },
-            });
-            if container.inspected() {
-                steps.push(Step::Inspected { id: key.id.clone(), first: true, before: None, regrouped: false });
-            }
+            steps = self.steps(&key.id, container.inspected());
         }
         let cause = Event {
             kind: DOCKER_CONTAINER,

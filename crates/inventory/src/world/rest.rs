@@ -25,17 +25,18 @@ pub(super) fn network_happened(host: &mut Host, event: &Event, said: &NetworkEve
         NetworkAction::Connect { container } => {
             let id = Id::new(container);
             let network = hands.share.text(&said.id);
-            known(host, event, &id, hands);
-            if let Some(container) = host.containers.get_mut(&id)
-                && let Err(place) = container.networks.binary_search(&network)
-            {
-                container.networks.insert(place, network.clone());
+            known(host, &id, hands);
+            if let Some(container) = host.containers.get_mut(&id) {
+                container.networks.retain(|known| *known != said.name);
+                if let Err(place) = container.networks.binary_search(&network) {
+                    container.networks.insert(place, network.clone());
+                }
             }
             hands.say(Step::NetworkConnected { id, network });
         }
         NetworkAction::Disconnect { container } => {
             let id = Id::new(container);
-            known(host, event, &id, hands);
+            known(host, &id, hands);
             if let Some(container) = host.containers.get_mut(&id) {
                 container.networks.retain(|network| *network != said.id);
             }
