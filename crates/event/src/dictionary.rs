@@ -292,7 +292,7 @@ fields! {
     ENGINE_AFTER "engine.after" "text" "Value now.";
 
     POSTURE_CONTAINERS "posture.containers" "int" "Containers found at start.";
-    POSTURE_DANGEROUS_COUNT "posture.dangerous" "int" "Of those, how many have a dangerous posture that no context accepts.";
+    POSTURE_DANGEROUS_COUNT "posture.dangerous" "int" "Of those, how many have a dangerous posture that no context accepts; where the context accepts every one, how many it accepts.";
     POSTURE_SUMMARY "posture.summary" "texts" "One line for each of them: name, image and reasons.";
 }
 
@@ -450,7 +450,7 @@ pub static SENSOR: &[FieldId] = &[SENSOR_SOURCE, SENSOR_REASON, SENSOR_COUNT, SE
 pub static ENGINE: &[FieldId] = &[ENGINE_PROPERTY, ENGINE_ACTION, ENGINE_BEFORE, ENGINE_AFTER, ACTOR];
 
 /// What stood there when watching began.
-pub static HOST_POSTURE: &[FieldId] = &[POSTURE_CONTAINERS, POSTURE_DANGEROUS_COUNT, POSTURE_SUMMARY];
+pub static HOST_POSTURE: &[FieldId] = &[POSTURE_CONTAINERS, POSTURE_DANGEROUS_COUNT, POSTURE_SUMMARY, EXPLAINED, EXPLAINED_BY];
 
 kinds! {
     DOCKER_EVENT "docker.event" native ("", "docker", "events") [] "One line of the Docker events stream.";

@@ -13,7 +13,7 @@ use crate::row::{Row, RowOut};
 use crate::step::{Listed, Step};
 use crate::timers::TimerKey;
 use crate::world::World;
-use event::dictionary::{HOST_POSTURE_SEEN, POSTURE_CONTAINERS, POSTURE_DANGEROUS_COUNT, POSTURE_SUMMARY};
+use event::dictionary::{EXPLAINED, EXPLAINED_BY, HOST_POSTURE_SEEN, POSTURE_CONTAINERS, POSTURE_DANGEROUS_COUNT, POSTURE_SUMMARY};
 use event::{DerivedBuilder, Event, Provenance, SmolStr, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -36,6 +36,8 @@ pub struct State {
 struct Sighting {
     due: Time,
     told: bool,
+    /// Containers of the start-up list whose inspect answer has not come yet; 0 when no list was seen.
+    awaited: u32,
     evidence: Vec<Arc<Provenance>>,
 }
 
@@ -43,7 +45,14 @@ impl Row for State {
     fn step(&mut self, step: &Step, world: &World, cause: &Event, out: &mut RowOut<'_>) {
         match step {
             Step::Found { .. } => self.await_rest(cause, false, out),
-            Step::Listed { what: Listed::Containers, at_start: true } => self.await_rest(cause, true, out),
+            Step::Listed { what: Listed::Containers, at_start: true } => {
+                self.await_rest(cause, true, out);
+                let Some(host) = world.host(&cause.host) else { return };
+                let awaited = host.containers.values().filter(|c| c.preexisting() && c.exists() && !c.inspected()).count();
+                if let Some(sighting) = self.hosts.get_mut(&cause.host) {
+                    sighting.awaited = u32::try_from(awaited).unwrap_or(u32::MAX);
+                }
+            }
             Step::Inspected { id, first: true, .. } => {
                 let Some(host) = world.host(&cause.host) else { return };
                 let Some(container) = host.container(id).filter(|container| container.preexisting()) else { return };
@@ -51,7 +60,11 @@ impl Row for State {
                 if dangerous(container) && sighting.evidence.len() < CITED_MAX {
                     sighting.evidence.extend(cause.evidence.first().cloned());
                 }
-                if host.watching_since.is_none() && out.wants(HOST_POSTURE_SEEN) {
+                // The last one that the list named: nothing more is to be waited for.
+                let complete = sighting.awaited == 1;
+                sighting.awaited = sighting.awaited.saturating_sub(1);
+                sighting.told = complete;
+                if (complete || host.watching_since.is_none()) && out.wants(HOST_POSTURE_SEEN) {
                     let builder = DerivedBuilder::caused_by(HOST_POSTURE_SEEN, "host_posture", cause).evidence(sighting.evidence.clone());
                     say(builder, world, host, cause.time, out);
                 }
@@ -104,21 +117,31 @@ fn say(builder: DerivedBuilder, world: &World, host: &Host, now: Time, out: &mut
     if count == 0 {
         return;
     }
-    let mut worst: Vec<&Container> = there()
+    let accepted = |container: &Container| world.context.explain(host, container, now);
+    let (known, mut worst): (Vec<&Container>, Vec<&Container>) = there()
         .map(|container| &**container)
-        .filter(|container| dangerous(container) && world.context.explain(host, container, now).verdict != Verdict::Known)
-        .collect();
+        .filter(|container| dangerous(container))
+        .partition(|container| accepted(container).verdict == Verdict::Known);
+    // Nothing is left to say but that all of it is accepted: told too, so that it is recorded as explained.
+    let explained = worst.is_empty() && !known.is_empty();
+    let by = if explained { known.first().and_then(|container| accepted(container).by) } else { None };
+    if explained {
+        worst = known;
+    }
     worst.sort_by(|a, b| {
         let rank = |container: &Container| std::cmp::Reverse(container.posture.as_ref().map(|posture| posture.level));
         (rank(a), &a.name, &a.id).cmp(&(rank(b), &b.name, &b.id))
     });
     let lines: Vec<SmolStr> = worst.iter().take(LINES_MAX).map(|container| line(container)).collect();
+    let verdict = if explained { Verdict::Known } else { Verdict::Unknown };
     out.emit(
         builder
             .about(&host.name)
             .with(POSTURE_CONTAINERS, count)
             .with(POSTURE_DANGEROUS_COUNT, worst.len())
             .with(POSTURE_SUMMARY, lines)
+            .with(EXPLAINED, verdict.as_str())
+            .maybe(EXPLAINED_BY, by)
             .build(),
     );
 }

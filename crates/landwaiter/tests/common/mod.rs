@@ -67,7 +67,7 @@ pub const IMAGE: &str = "sha256:e3003ece00880a0c6b7a21e2aacebc33aca3cf894a856bd8
 
 /// A container's id from a number.
 pub fn id(n: u64) -> String {
-    format!("{:064x}", u128::from(n + 1) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
+    format!("{:064x}", u128::from(n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835))
 }
 
 impl Host {
