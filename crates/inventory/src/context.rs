@@ -138,7 +138,10 @@ impl Context {
 
     /// The entry that declares a container to be a sensor, by its owner and reason.
     pub fn sensor(&self, host: &Host, container: &Container) -> Option<SmolStr> {
-        self.naming(host, container).filter_map(|entry| self.workloads.get(entry as usize)).find(|workload| workload.sensor).map(|w| w.by.clone())
+        self.naming(host, container)
+            .filter_map(|entry| self.workloads.get(entry as usize))
+            .find(|workload| workload.sensor)
+            .map(|w| w.by.clone())
     }
 
     /// The first entry that names a container, whatever its bounds.
@@ -149,7 +152,8 @@ impl Context {
     /// The first entry that names a container whose posture and time of creation keep within it.
     pub(crate) fn entry_within(&self, host: &Host, container: &Container) -> Option<u32> {
         let time = container.created.unwrap_or(Time(0));
-        self.naming(host, container).find(|entry| self.workloads.get(*entry as usize).is_some_and(|workload| workload.allows(container, time)))
+        self.naming(host, container)
+            .find(|entry| self.workloads.get(*entry as usize).is_some_and(|workload| workload.allows(container, time)))
     }
 
     /// Whether an entry still explains what stands of it: neither expired nor exceeded.
@@ -175,9 +179,11 @@ impl Context {
             let digests = digests.iter().filter_map(|digest| digest.rsplit_once('@')).map(|(_, digest)| digest);
             let names = std::iter::once(container.image_id.as_str()).chain(digests);
             let entries = names.filter_map(|name| self.by_image.get(name)).flatten();
-            found.extend(entries.filter(|entry| {
-                self.workloads.get(**entry as usize).is_some_and(|workload| is_joined(&workload.command, &kept.command))
-            }));
+            found.extend(
+                entries.filter(|entry| {
+                    self.workloads.get(**entry as usize).is_some_and(|workload| is_joined(&workload.command, &kept.command))
+                }),
+            );
             found.sort_unstable();
             found.dedup();
         }

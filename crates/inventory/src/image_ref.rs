@@ -15,6 +15,9 @@ pub struct ImageRef {
     pub digest: Option<SmolStr>,
 }
 
+/// Engines refuse longer references; whoever writes one wants to fill our memory.
+const LENGTH_MAX: usize = 1024;
+
 /// Registries that anyone can pull from: an image from there has a digest that the registry gave it.
 const PUBLIC: &[&str] = &[
     "docker.io",
@@ -33,10 +36,10 @@ const PUBLIC: &[&str] = &[
 ];
 
 impl ImageRef {
-    /// Takes a reference apart. `None` for a bare image id and for an empty text: they name no repository.
+    /// Takes a reference apart. `None` for a bare image id, an empty text and one that no engine would take: they name no repository.
     pub fn parse(text: &str) -> Option<ImageRef> {
         let text = text.trim();
-        if text.is_empty() || is_id(text) {
+        if text.is_empty() || text.len() > LENGTH_MAX || is_id(text) {
             return None;
         }
         let (rest, digest) = match text.split_once('@') {
@@ -150,5 +153,6 @@ mod tests {
         for text in [":", "@", "/", "a:", "/:", "a/@", "é:é", "a//b", "@@", "::::"] {
             let _ = picture(text);
         }
+        assert_eq!(picture(&"a/".repeat(1000)), "no reference");
     }
 }

@@ -97,7 +97,7 @@ impl Row for State {
                 // A pull says the whole reference in its id; the others say the id there.
                 let whole = said.name.is_empty() || said.name.starts_with("sha256:") || !said.id.starts_with("sha256:");
                 let reference = if whole { &said.id } else { &said.name };
-                let name = if reference.starts_with("sha256:") { SmolStr::default() } else { reference.clone() };
+                let name = if ImageRef::parse(reference).is_some() { reference.clone() } else { SmolStr::default() };
                 let images = self.of(&cause.host);
                 let origin = match said.action {
                     ImageAction::Pull => {

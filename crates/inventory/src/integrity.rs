@@ -28,13 +28,15 @@ const SETTLE: Span = Span::seconds(2);
 /// An exit is compared with an inspect that tells of an end this near to it.
 const SAME_END: Span = Span::seconds(2);
 const SAID_MAX: usize = 8192;
+/// Longer references are not remembered; no engine takes them.
+const IMAGE_MAX: usize = 1024;
 const SOURCES_MAX: usize = 1024;
 
 /// What events said that an inspect may contradict.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct State {
-    /// Name and image by the create event, until the first inspect.
-    created: IndexMap<(SmolStr, Id), (SmolStr, SmolStr)>,
+    /// Image by the create event, until the first inspect.
+    created: IndexMap<(SmolStr, Id), SmolStr>,
     /// Exit codes by the die event, until the next inspect.
     exits: IndexMap<(SmolStr, Id), Exit>,
     /// Names by inspect that the events have not confirmed yet.
@@ -60,8 +62,10 @@ impl Row for State {
         self.record_itself(world, host, cause, out);
         match step {
             Step::Created { id, by, .. } => {
-                if let (SeenBy::Event, Some(Fact::Container(said))) = (by, cause.fact()) {
-                    put(&mut self.created, (cause.host.clone(), id.clone()), (said.name.clone(), said.image.clone()), out);
+                if let (SeenBy::Event, Some(Fact::Container(said))) = (by, cause.fact())
+                    && said.image.len() <= IMAGE_MAX
+                {
+                    put(&mut self.created, (cause.host.clone(), id.clone()), said.image.clone(), out);
                 }
                 shadowed(world, host, id, cause, out);
             }
@@ -156,7 +160,7 @@ impl State {
     #[allow(clippy::too_many_arguments)]
     fn compare(&mut self, id: &Id, spec: &ContainerSpec, first: bool, world: &World, host: &Host, cause: &Event, out: &mut RowOut<'_>) {
         let key = (cause.host.clone(), id.clone());
-        if let Some((_, image)) = self.created.swap_remove(&key)
+        if let Some(image) = self.created.swap_remove(&key)
             && image != spec.image
             && !image.is_empty()
             && !spec.image.is_empty()

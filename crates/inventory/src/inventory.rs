@@ -1,13 +1,13 @@
 //! The deriver: world, rows and timers together.
 
+use crate::Rows;
 use crate::context::Context;
 use crate::pressure::Pressure;
 use crate::row::RowOut;
 use crate::timers::Timers;
 use crate::world::{Moved, WORLD_ROW, World};
-use crate::Rows;
 use event::dictionary::{SENSOR_COUNT, SENSOR_PRESSURE, SENSOR_REASON, SENSOR_SOURCE};
-use event::{Deriver, DerivedBuilder, Emit, Event, SmolStr, Time};
+use event::{DerivedBuilder, Deriver, Emit, Event, SmolStr, Time};
 use serde::{Deserialize, Serialize};
 
 /// What exists and existed, and what follows from it.

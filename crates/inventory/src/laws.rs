@@ -29,7 +29,14 @@ fn spec(word: &str, created: Time) -> ContainerSpec {
 }
 
 fn listed(word: &str, created: Time) -> ListedContainer {
-    ListedContainer { id: id(word), name: word.into(), image: "app:1".into(), created: Some(created), status: "running".into(), ..ListedContainer::default() }
+    ListedContainer {
+        id: id(word),
+        name: word.into(),
+        image: "app:1".into(),
+        created: Some(created),
+        status: "running".into(),
+        ..ListedContainer::default()
+    }
 }
 
 fn list(play: &mut Play, entries: Vec<ListedContainer>) {
@@ -85,14 +92,22 @@ fn inspect_answers_alone_tell_what_stands_there() {
     play.inspect(ContainerSpec { started: Some(now), ..spec("a", now) });
     play.inspect(ContainerSpec { privileged: true, ..spec("b", now.minus(Span::minutes(5))) });
     assert_eq!(appeared(&play), "a true | true | event\nb true | true | event");
-    assert_eq!(play.draw(d::HOST_POSTURE_SEEN, &["posture.containers", "posture.dangerous", "posture.summary"]).lines().last(), Some("2 | 1 | b (app:1): privileged"));
+    assert_eq!(
+        play.draw(d::HOST_POSTURE_SEEN, &["posture.containers", "posture.dangerous", "posture.summary"]).lines().last(),
+        Some("2 | 1 | b (app:1): privileged")
+    );
 }
 
 #[test]
 fn an_inspect_before_its_create_event_does_not_make_it_old() {
     let mut play = Play::new();
     let now = play.now;
-    play.inspect(ContainerSpec { started: Some(now + Span::millis(300)), ..spec("a", now) }).container("a", "a", "app:1", ContainerAction::Create);
+    play.inspect(ContainerSpec { started: Some(now + Span::millis(300)), ..spec("a", now) }).container(
+        "a",
+        "a",
+        "app:1",
+        ContainerAction::Create,
+    );
     // Hours of events in one file, and the inspect answers in another that is read first.
     let later = play.now + Span::minutes(60);
     play.inspect(spec("b", later));

@@ -9,30 +9,30 @@
 pub mod container;
 pub mod context;
 pub mod devices;
+pub mod fields;
+pub mod host;
 pub mod host_path;
+pub mod id;
 pub mod image_ref;
+pub mod inventory;
+#[cfg(test)]
+mod laws;
 pub mod limits;
 pub mod log;
 pub mod lookup;
 pub mod mounts;
 pub mod names;
+pub mod owner;
 pub mod permissive;
-#[cfg(test)]
-mod laws;
 #[cfg(test)]
 mod play;
 pub mod posture;
-pub mod role;
-pub mod fields;
-pub mod host;
-pub mod id;
-pub mod inventory;
-pub mod owner;
 pub mod pressure;
+pub mod role;
 pub mod row;
 mod share;
-mod tally;
 pub mod step;
+mod tally;
 pub mod timers;
 pub mod view;
 mod windows;

@@ -243,7 +243,8 @@ impl State {
         if let Some(known) = self.likeness.get(image) {
             return *known;
         }
-        let likeness = ImageRef::parse(image).and_then(|reference| likeness_of(&reference));
+        let Some(reference) = ImageRef::parse(image) else { return None };
+        let likeness = likeness_of(&reference);
         if self.likeness.len() >= LIKENESS_MAX {
             self.likeness.clear();
         }

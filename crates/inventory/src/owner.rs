@@ -38,7 +38,9 @@ pub fn workload(container: &Container) -> Option<SmolStr> {
 /// A pod's name without the random endings that a controller gives it.
 fn pod_stem(pod: &str) -> &str {
     let random = |part: &str, least: usize, most: usize| {
-        (least..=most).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) && part.bytes().any(|b| b.is_ascii_digit())
+        (least..=most).contains(&part.len())
+            && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+            && part.bytes().any(|b| b.is_ascii_digit())
     };
     let cut = |name: &'_ str, least, most| name.rsplit_once('-').filter(|(_, tail)| random(tail, least, most)).map(|(stem, _)| stem.len());
     let stem = cut(pod, 5, 5).map_or(pod, |end| &pod[..end]);

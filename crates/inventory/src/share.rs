@@ -6,8 +6,8 @@
 use crate::container::{Joins, Kept, Labels};
 use crate::id::Id;
 use crate::posture::Posture;
-use event::fact::{ContainerSpec, Endpoint, Mount};
 use event::SmolStr;
+use event::fact::{ContainerSpec, Endpoint, Mount};
 use serde::Serialize;
 use siphasher::sip::SipHasher13;
 use std::collections::{HashMap, HashSet};
@@ -234,7 +234,15 @@ pub(crate) fn clone_key(spec: &ContainerSpec) -> u64 {
     let mut networks: Vec<&SmolStr> = spec.networks.iter().map(|place| &place.network).collect();
     networks.sort();
     let confinement = (
-        (spec.privileged, &spec.cap_add, &spec.cap_drop, &spec.security_opt, &spec.apparmor_profile, &spec.masked_paths, &spec.readonly_paths),
+        (
+            spec.privileged,
+            &spec.cap_add,
+            &spec.cap_drop,
+            &spec.security_opt,
+            &spec.apparmor_profile,
+            &spec.masked_paths,
+            &spec.readonly_paths,
+        ),
         (&spec.pid_mode, &spec.ipc_mode, &spec.network_mode, &spec.uts_mode, &spec.userns_mode, &spec.cgroupns_mode),
         (&spec.devices, &spec.device_cgroup_rules, &spec.device_requests, &spec.volumes_from, &spec.sysctls, &spec.runtime, &spec.user),
         (&spec.log_driver, &spec.log_options),

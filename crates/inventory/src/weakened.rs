@@ -16,6 +16,7 @@ use event::dictionary as d;
 use event::{Event, SmolStr, Span, Time};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
+use smol_str::format_smolstr;
 use std::sync::Arc;
 
 /// Workloads remembered, with the posture that each had last.
@@ -101,8 +102,9 @@ fn key(host: &Host, id: &Id) -> Option<(SmolStr, SmolStr)> {
     let container = host.container(id)?;
     let workload = owner::workload(container)?;
     let workload = if workload.starts_with("image:") {
-        let command = container.command_line().unwrap_or_default();
-        SmolStr::from(format!("{workload} {command}"))
+        let command = container.kept.as_ref().map_or(&[][..], |kept| &kept.command);
+        let parts: Vec<&[u8]> = command.iter().map(|part| part.as_bytes()).collect();
+        format_smolstr!("{workload} {:032x}", event::event::identity_of(&parts))
     } else {
         workload
     };

@@ -40,7 +40,16 @@ fn event(kind: Kind, time: Time, fact: Fact) -> Event {
 /// A container of one of twenty services, with the labels that compose writes.
 fn spec(n: usize, time: Time) -> ContainerSpec {
     let service = n % 20;
-    let paths = ["/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/sched_debug", "/sys/firmware"];
+    let paths = [
+        "/proc/asound",
+        "/proc/acpi",
+        "/proc/kcore",
+        "/proc/keys",
+        "/proc/latency_stats",
+        "/proc/timer_list",
+        "/proc/sched_debug",
+        "/sys/firmware",
+    ];
     let label = |key: &str, value: String| (SmolStr::new(key), SmolStr::from(value));
     ContainerSpec {
         id: hex(n),

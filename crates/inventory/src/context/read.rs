@@ -15,10 +15,23 @@ const WORKLOAD: &[&str] = &["image", "command", "max_standing", "posture", "sche
 const BUILDER: &[&str] = &["host", "owner", "reason", "expires"];
 
 /// Keys that someone who wants to name a workload may try: the workload chooses what they say.
-const SELF_DECLARED: &[&str] =
-    &["name", "container", "container_name", "label", "labels", "annotation", "annotations", "tag", "image_name", "repository", "service", "project"];
+const SELF_DECLARED: &[&str] = &[
+    "name",
+    "container",
+    "container_name",
+    "label",
+    "labels",
+    "annotation",
+    "annotations",
+    "tag",
+    "image_name",
+    "repository",
+    "service",
+    "project",
+];
 
-const WAY_OUT: &str = "give `image = \"sha256:…\"` (docker inspect --format '{{.Image}}' NAME) and `command = \"…\"` (the executable with its arguments)";
+const WAY_OUT: &str =
+    "give `image = \"sha256:…\"` (docker inspect --format '{{.Image}}' NAME) and `command = \"…\"` (the executable with its arguments)";
 
 type Entry<'a> = (&'a DeTable<'a>, usize);
 
@@ -68,7 +81,9 @@ impl Reader<'_> {
 
     fn entries<'a>(&mut self, value: &'a Spanned<DeValue<'a>>) -> Vec<Entry<'a>> {
         let entries = value.get_ref().as_array().map(|list| {
-            list.iter().filter_map(|entry| entry.get_ref().as_table().map(|table| (table, self.line(entry.span().start)))).collect::<Vec<_>>()
+            list.iter()
+                .filter_map(|entry| entry.get_ref().as_table().map(|table| (table, self.line(entry.span().start))))
+                .collect::<Vec<_>>()
         });
         if entries.is_none() {
             let line = self.line(value.span().start);
@@ -174,9 +189,10 @@ impl Reader<'_> {
             let reasons = list.iter().filter_map(|reason| reason.get_ref().as_str()).filter(|reason| *reason != "none");
             return Some(Allowed::Reasons(reasons.map(SmolStr::new).collect()));
         }
-        let level = value.get_ref().as_str().and_then(|word| {
-            [Danger::None, Danger::Low, Danger::Medium, Danger::High].into_iter().find(|level| level.as_str() == word)
-        });
+        let level = value
+            .get_ref()
+            .as_str()
+            .and_then(|word| [Danger::None, Danger::Low, Danger::Medium, Danger::High].into_iter().find(|level| level.as_str() == word));
         if level.is_none() {
             let line = self.line(value.span().start);
             let remedy = "list the reasons, as `posture = [\"mount:engine_socket\"]`, or name a level: none, low, medium, high";
@@ -287,7 +303,9 @@ mod tests {
 
     #[test]
     fn all_mistakes_are_said_at_once_each_with_its_line() {
-        let text = format!("[[workload]]\nimage = \"{ID}\"\ncommand = \"x\"\nmax_standing = -1\nschedule = \"now\"\nowners = \"o\"\n\n[[worklod]]\n");
+        let text = format!(
+            "[[workload]]\nimage = \"{ID}\"\ncommand = \"x\"\nmax_standing = -1\nschedule = \"now\"\nowners = \"o\"\n\n[[worklod]]\n"
+        );
         let said = complaints(&text);
         for expected in ["4: wrong-type", "5: not-a-schedule", "6: unknown-key", "1: missing-key", "8: unknown-key"] {
             assert!(said.iter().any(|line| line == expected), "{expected} is not among {said:?}");

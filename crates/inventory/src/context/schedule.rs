@@ -91,7 +91,17 @@ mod tests {
 
     #[test]
     fn what_is_no_schedule_is_refused() {
-        for text in ["", "daily", "daily 02:00", "daily 2-3", "daily 25:00-26:00", "noday 01:00-02:00", "daily 01:00-02:00 CET", "daily 01:00-01:00", "daily 24:01-02:00"] {
+        for text in [
+            "",
+            "daily",
+            "daily 02:00",
+            "daily 2-3",
+            "daily 25:00-26:00",
+            "noday 01:00-02:00",
+            "daily 01:00-02:00 CET",
+            "daily 01:00-01:00",
+            "daily 24:01-02:00",
+        ] {
             assert_eq!(Schedule::parse(text), None, "{text}");
         }
     }

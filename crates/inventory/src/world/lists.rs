@@ -64,7 +64,8 @@ fn containers(host: &mut Host, event: &Event, list: &[ListedContainer], at_start
             container.created = container.created.or(entry.created);
             let state = State::named(&entry.status);
             // A list is taken now: where it and the events differ, an event was missed, unless that came while the list was being made.
-            let lately = [container.created, container.started, container.ended].into_iter().flatten().any(|time| time + YOUNG > event.time);
+            let lately =
+                [container.created, container.started, container.ended].into_iter().flatten().any(|time| time + YOUNG > event.time);
             let unknown = container.state == State::Unknown;
             if state != State::Unknown && container.exists() && state != container.state && (unknown || !lately) {
                 container.state_before = container.state;
