@@ -175,7 +175,9 @@ impl Reader {
 
     /// Takes a first look at a file and gives it its place in the merge.
     fn begin(&mut self, index: usize) {
-        if !self.open_stream(index) {
+        // With many files none is held open before its turn; a pipe cannot be opened twice.
+        let parks = self.slots.len() > OPEN_MAX && self.call.inputs[index].reopens();
+        if !self.open_stream(index, !parks) {
             return;
         }
         self.report.files += 1;
@@ -189,18 +191,17 @@ impl Reader {
         let slot = &mut self.slots[index];
         (slot.first_time, slot.told) = (first_time, told);
         self.place(index);
-        // Held open only when its turn is near; a pipe cannot be opened twice.
-        if self.slots.len() > OPEN_MAX && index > self.first_open && self.call.inputs[index].reopens() && !self.slots[index].done {
+        if parks && !self.slots[index].done {
             self.slots[index].stream = None;
         }
     }
 
     /// Opens the file if it is not; false when that fails, and then it is done.
-    fn open_stream(&mut self, index: usize) -> bool {
+    fn open_stream(&mut self, index: usize, count: bool) -> bool {
         if self.slots[index].stream.is_some() {
             return true;
         }
-        match self.call.items(index, true) {
+        match self.call.items(index, count) {
             Ok(items) => {
                 self.slots[index].stream = Some(Stream::new(index, items));
                 true
@@ -306,7 +307,7 @@ impl Iterator for Reader {
     fn next(&mut self) -> Option<Prepared> {
         let (index, item, stand) = loop {
             let index = self.choose()?;
-            if !self.open_stream(index) {
+            if !self.open_stream(index, true) {
                 continue;
             }
             let slot = &mut self.slots[index];

@@ -5,6 +5,7 @@ use source::read::{ReadOptions, ReadReport, Reader};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const NIGHT: i64 = 1_795_527_678_000_000_000;
 
@@ -279,6 +280,37 @@ fn a_time_that_nothing_confirms_is_not_believed() {
     check(&[&[("a", 0.0)], &[("b", hour)], &[("c", 2.0 * hour)], &[("d", 2.0 * hour)]], "a@0 b@3600 c@7200 d@7200");
     // The very last one has nothing behind it.
     check(&[&[("a", 0.0), ("b", hour)]], "a@0 b@0?");
+}
+
+#[test]
+fn hundreds_of_files_are_merged_without_being_open_at_once() {
+    let count = 300;
+    let names: Vec<String> = (0..count).map(|i| format!("{i:04}.jsonl")).collect();
+    let files: Vec<(&str, Vec<u8>)> = names
+        .iter()
+        .enumerate()
+        .map(|(i, name)| {
+            let at = |n: usize| at((n * count + (i * 7) % count) as f64);
+            (name.as_str(), lines(&[inspect("x"), event("a", at(0)), event("b", at(1)), inspect("y")]))
+        })
+        .collect();
+    let (_dir, path) = folder(&files);
+    let mut reader = Reader::open(&[path], &ReadOptions::default()).unwrap();
+    let records: Vec<Prepared> = reader.by_ref().collect();
+    assert_eq!(records.len(), 4 * count);
+    let arrived: Vec<Time> = records.iter().map(|p| p.record.arrived).collect();
+    assert!(arrived.is_sorted());
+    assert!(records.iter().all(|p| p.time() == Some(p.record.arrived)), "what is in order keeps its time");
+    assert_eq!(Some(reader.bytes_read()), reader.bytes_total());
+}
+
+#[test]
+fn bytes_in_memory_are_read_as_files_are() {
+    let files = [("b", event("b", at(1.0))), ("a", event("a", at(0.0)))];
+    let files = files.map(|(name, text)| (PathBuf::from(name), Arc::from(text.into_bytes())));
+    let records: Vec<Prepared> = Reader::over(files, &ReadOptions::default()).collect();
+    assert_eq!(times(&records), "a@0 b@1");
+    assert_eq!(records[1].record.place.file, "b");
 }
 
 #[test]
