@@ -100,6 +100,7 @@ impl Row for State {
                 let name = if ImageRef::parse(reference).is_some() { reference.clone() } else { SmolStr::default() };
                 let images = self.of(&cause.host);
                 let origin = match said.action {
+                    ImageAction::Pull if name.is_empty() => return,
                     ImageAction::Pull => {
                         let key = canonical(&name);
                         if images.pulls.len() >= PULLS_MAX {
