@@ -60,6 +60,8 @@ pub(super) struct Frames<R> {
     begun: bool,
     /// Inside an array whose elements are given out one by one.
     in_array: bool,
+    /// Line on which that array began.
+    array_line: u64,
     /// The next value is to be scanned: its line turned out not to be one value.
     scan_next: bool,
     /// After a fault over several lines: the column of the value that failed.
@@ -80,6 +82,7 @@ impl<R: Read> Frames<R> {
             line: 1,
             begun: false,
             in_array: false,
+            array_line: 0,
             scan_next: false,
             lost: None,
             taken: 0,
@@ -242,6 +245,9 @@ impl<R: Read> Frames<R> {
         let length = if over_lines { at } else { memchr::memchr(b'\n', held).unwrap_or(held.len()) };
         if over_lines {
             self.lost = Some(column);
+        } else if self.array_line == line {
+            // The array began on this line and goes with it: what follows are lines again.
+            self.in_array = false;
         }
         let frame = dropped.unwrap_or_else(|| self.fault(self.start..self.start + length, line, why.to_owned()));
         self.skip_line();
@@ -279,6 +285,7 @@ impl<R: Read> Frames<R> {
             return Some(self.scanned());
         }
         self.in_array = true;
+        self.array_line = self.line;
         self.take(1);
         None
     }
