@@ -26,7 +26,7 @@ use std::sync::Arc;
 pub const WINDOW: Span = Span::seconds(60);
 
 /// Creations in the window that are remembered of one host.
-const MEMBERS_MAX: usize = 200_000;
+const MEMBERS_MAX: usize = if cfg!(test) { 1_000 } else { 200_000 };
 
 /// Creations of one host whose records are all kept as evidence. Of more, only each group's first and last ones are.
 const EVIDENCE_ALL: usize = 10_000;

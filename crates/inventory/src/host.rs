@@ -15,15 +15,15 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Containers remembered on one host, those removed lately included: about 200 MB.
-pub const CONTAINERS_MAX: usize = 200_000;
+pub const CONTAINERS_MAX: usize = if cfg!(test) { 1_600 } else { 200_000 };
 /// Removed ones remembered: for what is heard of them late, and for `show`.
-pub const REMOVED_MAX: usize = 20_000;
+pub const REMOVED_MAX: usize = if cfg!(test) { 160 } else { 20_000 };
 /// How long a removed one is remembered.
 pub const REMOVED_KEEP: Span = Span::minutes(10);
 /// Images remembered.
-pub const IMAGES_MAX: usize = 32_768;
+pub const IMAGES_MAX: usize = if cfg!(test) { 1_600 } else { 32_768 };
 /// References remembered.
-pub const REFERENCES_MAX: usize = 131_072;
+pub const REFERENCES_MAX: usize = if cfg!(test) { 1_600 } else { 131_072 };
 /// Networks remembered.
 pub const NETWORKS_MAX: usize = 16_384;
 /// Volumes remembered.

@@ -259,3 +259,86 @@ fn other_bytes_than_a_frozen_state_are_refused() {
     assert!(play.inventory.thaw(b"something else").is_err());
     assert_eq!(play.inventory.freeze(), before);
 }
+
+/// What was forgotten, as it was said: the bound and the highest count.
+fn pressed(play: &Play) -> BTreeMap<String, u64> {
+    let drawn = play.draw(d::SENSOR_PRESSURE, &["sensor.reason", "sensor.count"]);
+    let pairs = drawn.lines().filter_map(|line| line.split_once(" | "));
+    pairs.map(|(bound, count)| (bound.to_owned(), count.parse().unwrap_or_default())).collect()
+}
+
+#[test]
+fn a_flood_of_containers_is_bounded_and_said() {
+    let mut play = Play::new();
+    play.freezing = false;
+    play.container("stays", "stays", "app:1", ContainerAction::Create).container("stays", "stays", "app:1", ContainerAction::Start);
+    for n in 0..3000 {
+        let word = format!("{n:x}");
+        play.container(&word, &word, &format!("app{n}:1"), ContainerAction::Create);
+        if n % 2 == 0 {
+            play.container(&word, &word, "", ContainerAction::Die { exit_code: None });
+        }
+    }
+    let host = play.inventory.hosts().next().unwrap();
+    assert!(host.containers.len() <= crate::host::CONTAINERS_MAX);
+    // Those that ended go first: what runs is still known.
+    assert!(play.inventory.containers("h", play.now).any(|view| view.name == "stays"));
+    assert!(pressed(&play)["inventory.containers"] >= 100, "{:?}", pressed(&play));
+    assert!(pressed(&play)["inventory.accumulated"] >= 1000, "{:?}", pressed(&play));
+}
+
+#[test]
+fn removed_containers_are_kept_for_a_while_and_no_more_than_some() {
+    let mut play = Play::new();
+    play.freezing = false;
+    let count = |play: &Play| play.inventory.hosts().next().map_or(0, |host| host.containers.len());
+    for n in 0..500 {
+        let word = format!("{n:x}");
+        play.container(&word, &word, "app:1", ContainerAction::Create).container(&word, &word, "app:1", ContainerAction::Destroy);
+    }
+    assert!(count(&play) <= crate::host::REMOVED_MAX + 2);
+    play.wait(700.0).container("last", "last", "app:1", ContainerAction::Create);
+    assert_eq!(count(&play), 1);
+}
+
+#[test]
+fn ten_thousand_names_tags_and_hosts_are_bounded() {
+    let mut play = Play::new();
+    play.freezing = false;
+    play.container("a", "a", "app:1", ContainerAction::Create);
+    for n in 0..10_000 {
+        play.container("a", &format!("name{n}"), "app:1", ContainerAction::Rename { old_name: None });
+        play.image("sha256:1", &format!("tag{n}:1"), ImageAction::Tag);
+    }
+    let view = play.inventory.containers("h", play.now).next().unwrap();
+    assert_eq!(view.name, "name9999");
+    assert!(view.names_before.len() <= 8);
+    let host = play.inventory.hosts().next().unwrap();
+    assert!(host.image("sha256:1").unwrap().references.len() <= 32);
+    assert!(host.image_id("tag9999:1").is_some());
+    assert!(pressed(&play)["inventory.references"] >= 1000);
+    for n in 0..3000 {
+        play.host = format!("h{n}").into();
+        play.container("a", "a", "app:1", ContainerAction::Create);
+    }
+    assert!(play.inventory.hosts().count() <= crate::world::HOSTS_MAX);
+    assert!(pressed(&play)["inventory.hosts"] >= 1000);
+}
+
+#[test]
+fn a_reference_names_what_was_said_last() {
+    let mut play = Play::new();
+    let id_of = |play: &Play| play.inventory.hosts().next().and_then(|host| host.image_id("docker.io/library/app").cloned());
+    play.image("sha256:1", "app:latest", ImageAction::Tag);
+    assert_eq!(id_of(&play).as_deref(), Some("sha256:1"));
+    play.image("sha256:2", "app", ImageAction::Tag);
+    assert_eq!(id_of(&play).as_deref(), Some("sha256:2"));
+    // A pull says no id: until something does, the reference names nothing that is known.
+    play.image("app:latest", "app", ImageAction::Pull);
+    assert_eq!(id_of(&play), None);
+    let now = play.now;
+    play.inspect(ContainerSpec { image: "app".into(), image_id: "sha256:3".into(), ..spec("a", now) });
+    assert_eq!(id_of(&play).as_deref(), Some("sha256:3"));
+    play.image("sha256:3", "", ImageAction::Delete);
+    assert_eq!(id_of(&play), None);
+}

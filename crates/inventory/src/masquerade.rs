@@ -243,7 +243,7 @@ impl State {
         if let Some(known) = self.likeness.get(image) {
             return *known;
         }
-        let Some(reference) = ImageRef::parse(image) else { return None };
+        let reference = ImageRef::parse(image)?;
         let likeness = likeness_of(&reference);
         if self.likeness.len() >= LIKENESS_MAX {
             self.likeness.clear();

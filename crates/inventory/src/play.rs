@@ -10,6 +10,7 @@ use std::sync::Arc;
 pub(crate) struct Play {
     pub(crate) inventory: Inventory,
     context: Context,
+    pub(crate) host: SmolStr,
     pub(crate) now: Time,
     number: u64,
     pub(crate) said: Vec<Event>,
@@ -34,7 +35,17 @@ impl Play {
     pub(crate) fn with(context: Context) -> Play {
         let now = Time::from_seconds(1_000_000, 0);
         let inventory = Inventory::new(context.clone());
-        Play { inventory, context, now, number: 0, said: Vec::new(), freezing: true, duplicate_keys: false, suspect: false }
+        Play {
+            inventory,
+            context,
+            host: "h".into(),
+            now,
+            number: 0,
+            said: Vec::new(),
+            freezing: true,
+            duplicate_keys: false,
+            suspect: false,
+        }
     }
 
     /// Lets time pass.
@@ -78,7 +89,7 @@ impl Play {
             late_by: Span::ZERO,
             time_suspect: self.suspect,
             source: SmolStr::new_static("docker_events"),
-            host: "h".into(),
+            host: self.host.clone(),
             subject: SmolStr::default(),
             fields: Fields::Native(Arc::new(decoded)),
             evidence: vec![Arc::new(provenance)],
