@@ -22,6 +22,9 @@ use std::sync::Arc;
 /// Lines of the summary; the count says how many there are.
 const LINES_MAX: usize = 100;
 
+/// While nothing dated is read, the summary follows each answer up to this many, and then each this many.
+const TOLD_EACH: usize = 512;
+
 /// Records that are cited.
 const CITED_MAX: usize = 20;
 
@@ -64,7 +67,10 @@ impl Row for State {
                 let complete = sighting.awaited == 1;
                 sighting.awaited = sighting.awaited.saturating_sub(1);
                 sighting.told = complete;
-                if (complete || host.watching_since.is_none()) && out.wants(HOST_POSTURE_SEEN) {
+                // Each telling walks over all, so of very many answers not each one is followed by it.
+                let many = host.containers.len();
+                let now_and_then = many < TOLD_EACH || many.is_multiple_of(TOLD_EACH);
+                if (complete || host.watching_since.is_none() && now_and_then) && out.wants(HOST_POSTURE_SEEN) {
                     let builder = DerivedBuilder::caused_by(HOST_POSTURE_SEEN, "host_posture", cause).evidence(sighting.evidence.clone());
                     say(builder, world, host, cause.time, out);
                 }
