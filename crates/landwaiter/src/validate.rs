@@ -36,7 +36,7 @@ pub struct Args {
     #[arg(long)]
     print: bool,
     /// Longest time for one scenario
-    #[arg(long, value_parser = cli::span, default_value = "2m", value_name = "SPAN")]
+    #[arg(long, value_parser = cli::span, default_value = "5m", value_name = "SPAN")]
     timeout: Span,
     /// What to print
     #[arg(long, short, value_enum, default_value = "human", value_name = "FORMAT")]

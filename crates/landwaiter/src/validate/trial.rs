@@ -87,14 +87,21 @@ pub struct Silent {
     others: Vec<String>,
 }
 
+fn containers(count: usize) -> String {
+    if count == 1 { "1 container".to_owned() } else { format!("{count} containers") }
+}
+
 impl Fired {
     /// For a person.
     pub fn sentence(&self) -> String {
-        let containers = if self.containers == 1 { "1 container".to_owned() } else { format!("{} containers", self.containers) };
         let short = self.expected.as_ref().map(|level| format!(" (the page says {level})")).unwrap_or_default();
         format!(
-            "{}{short} after {containers} and {:.1} s, said {:.1} s later: {}",
-            self.severity, self.seconds, self.said_after, self.message
+            "{}{short} after {} and {:.1} s, said {:.1} s later: {}",
+            self.severity,
+            containers(self.containers),
+            self.seconds,
+            self.said_after,
+            self.message
         )
     }
 }
@@ -102,9 +109,9 @@ impl Fired {
 impl Silent {
     /// For a person.
     pub fn sentence(&self) -> String {
-        let mut text = format!("nothing after {} containers and {:.1} s", self.containers, self.seconds);
+        let mut text = format!("nothing after {} and {:.1} s", containers(self.containers), self.seconds);
         if let Some(complaint) = &self.complaint {
-            text.push_str(&format!("; the commands failed: {complaint}"));
+            text.push_str(&format!("; the commands did not end well: {complaint}"));
         }
         if !self.others.is_empty() {
             text.push_str(&format!("; found instead: {}", self.others.join(", ")));
