@@ -276,7 +276,7 @@ fields! {
     INTEGRITY_SAID "integrity.said" "text" "What the event says.";
     INTEGRITY_FACT "integrity.fact" "text" "What contradicts it.";
 
-    SENSOR_HOW "sensor.how" "text" "What was done to the monitoring container: `paused`, `killed`, `stopped`, `removed`, `throttled`, `disconnected`, `renamed`, `impersonated`.";
+    SENSOR_HOW "sensor.how" "text" "What was done to the monitoring container: `paused`, `killed`, `stopping` (its like may yet take its place), `stopped` or `removed` (nothing took its place in two minutes, or its like did), `throttled`, `disconnected`, `renamed`, `impersonated`.";
     SENSOR_REPLACED "sensor.replaced" "bool" "A proven sensor of the same image and mounts stands in its place within two minutes.";
 
     SENSOR_SOURCE "sensor.source" "text" "Source concerned.";
@@ -477,7 +477,7 @@ kinds! {
     CONTAINER_FLAPPING "container.flapping" derived ("container", "", "") [CONTAINER, LIFE] "It ends and starts again and again: once when it reaches five times in ten minutes.";
     CONTAINER_CHANGED "container.changed" derived ("container", "", "") [CONTAINER, POSTURE, LIMITS, CHANGE] "One property of a standing container changed.";
     CONTAINER_ACCUMULATED "container.accumulated" derived ("container", "", "") [CONTAINER, ACCUMULATED] "How many containers of this image have been created and stand, at each creation.";
-    CONTAINER_EXEC "container.exec" derived ("container", "", "") [CONTAINER, EXEC] "A command is run in it; once, when its inspect is known, or two seconds after.";
+    CONTAINER_EXEC "container.exec" derived ("container", "", "") [CONTAINER, EXEC] "A command is run in it: told when its inspect is known, when it ends, or two seconds after; told again only when a late inspect tells more.";
     CONTAINER_COPIED "container.copied" derived ("container", "", "") [CONTAINER, LIFE, CHANGE] "Files were copied out of it or into it (`change.property`: `out`, `in`), or it was exported (`export`).";
     CONTAINER_ATTACHED "container.attached" derived ("container", "", "") [CONTAINER, LIFE] "Somebody attached to its streams after it had started.";
     CONTAINER_NETWORK_JOINED "container.network_joined" derived ("container", "", "") [CONTAINER, NETWORK] "It was connected to a network.";

@@ -1,6 +1,7 @@
-//! `container.exec`: a command is run in a container, said once: when its inspect is known, or two seconds after.
+//! `container.exec`: a command is run in a container, said when its inspect is known, when it ends, or two seconds after.
 //!
-//! Only the exec's inspect tells whether it is privileged, has a terminal, and as whom it runs; the event looks the same for all of them.
+//! Only the exec's inspect tells whether it is privileged, has a terminal, and as whom it runs; the event looks the same for all of them. An inspect that
+//! comes after it was said without one says it again, because it tells more.
 
 use crate::fields::{about_container, about_container_at};
 use crate::host::Host;
@@ -28,7 +29,8 @@ const SAID_MAX: usize = 16_384;
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct State {
     pending: BTreeMap<(SmolStr, Id), Pending>,
-    said: IndexMap<(SmolStr, Id), ()>,
+    /// Execs that were said, and whether with their inspect.
+    said: IndexMap<(SmolStr, Id), bool>,
     /// Stands in for the id of an exec whose own id a label has replaced.
     unnamed: u64,
 }
@@ -48,8 +50,13 @@ impl Row for State {
         let Some(host) = world.host(&cause.host) else { return };
         match (step, cause.fact()) {
             (Step::Other { id }, Some(Fact::Container(said))) => {
-                if let ContainerAction::ExecCreate { command, exec_id } = &said.action {
-                    self.created(id, command, exec_id.as_ref(), world, host, cause, out);
+                match &said.action {
+                    ContainerAction::ExecCreate { command, exec_id } => self.created(id, command, exec_id.as_ref(), world, host, cause, out),
+                    ContainerAction::ExecDie { exec_id: Some(exec_id), .. } => {
+                        // It has ended, and its inspect may never come: a recording can stop here, and an engine forgets.
+                        self.unseen(&(cause.host.clone(), Id::new(exec_id)), cause.at, world, out);
+                    }
+                    _ => {}
                 }
             }
             (Step::ExecInspected { id }, Some(Fact::ExecSpec(spec))) => self.inspected(id, spec, world, host, cause, out),
@@ -128,11 +135,12 @@ impl State {
             out.cancel(exec.due, TimerKey::new(&key.0, &key.1));
             Some(exec)
         });
-        // One that was said already is said once; one that nobody saw begin is news only while it runs: a session from before watching began.
-        if self.said.contains_key(&key) || pending.is_none() && !spec.running {
+        // One that was said with its inspect is said once; one that nobody saw begin is news only while it runs: a session from before watching began.
+        let said = self.said.get(&key).copied();
+        if said == Some(true) || said.is_none() && pending.is_none() && !spec.running {
             return;
         }
-        self.remember(key);
+        self.remember(key, true);
         let Some(container) = host.container(id) else { return };
         if !out.wants(d::CONTAINER_EXEC) {
             return;
@@ -154,7 +162,7 @@ impl State {
     fn unseen(&mut self, key: &(SmolStr, Id), now: Time, world: &World, out: &mut RowOut<'_>) {
         let Some(exec) = self.pending.remove(key) else { return };
         out.cancel(exec.due, TimerKey::new(&key.0, &key.1));
-        self.remember(key.clone());
+        self.remember(key.clone(), false);
         let Some(host) = world.host(&key.0) else { return };
         let Some(container) = host.container(&exec.container) else { return };
         if !out.wants(d::CONTAINER_EXEC) {
@@ -168,11 +176,11 @@ impl State {
         out.emit(builder.build());
     }
 
-    fn remember(&mut self, key: (SmolStr, Id)) {
+    fn remember(&mut self, key: (SmolStr, Id), inspected: bool) {
         if self.said.len() >= SAID_MAX {
             self.said.drain(..SAID_MAX / 16);
         }
-        self.said.insert(key, ());
+        self.said.insert(key, inspected);
     }
 }
 
@@ -300,12 +308,22 @@ mod tests {
     }
 
     #[test]
-    fn an_exec_without_inspect_is_said_after_two_seconds_and_not_again() {
+    fn an_exec_without_inspect_is_said_after_two_seconds_and_again_when_a_late_inspect_tells_more() {
         let mut play = Play::new();
         play.run("c1", web()).container("c1", "web", "web:1", exec("id", "e1")).wait(1.9);
         assert_eq!(draw(&play), "");
         play.wait(0.2);
+        assert_eq!(draw(&play), "web | id | id | false | - | false | false");
         play.tell(d::DOCKER_EXEC, spec("c1", "e1", &["id"], true));
+        play.tell(d::DOCKER_EXEC, spec("c1", "e1", &["id"], true));
+        assert_eq!(draw(&play), "web | id | id | false | - | false | false\nweb | id | id | false | true | true | false");
+    }
+
+    #[test]
+    fn an_exec_that_ends_is_said_at_its_end() {
+        let mut play = Play::new();
+        play.run("c1", web()).container("c1", "web", "web:1", exec("id", "e1"));
+        play.container("c1", "web", "web:1", ContainerAction::ExecDie { exec_id: Some(id("e1")), exit_code: Some(0) });
         assert_eq!(draw(&play), "web | id | id | false | - | false | false");
     }
 

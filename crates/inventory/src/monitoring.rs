@@ -1,7 +1,7 @@
 //! `monitoring.stopped`: a monitoring container was stopped, starved, cut off, renamed or imitated.
 //!
-//! A freeze, a kill and a starving are told at once. A stop waits for two minutes for the same sensor to stand in its place, for that is how upgrades look. A
-//! cut from a network waits for a second, because a container that ends is taken off its networks too.
+//! A freeze, a kill and a starving are told at once. A stop is told at once as `stopping`, and again when two minutes have passed in which the same sensor did not
+//! come to stand in its place, for that is how upgrades look. A cut from a network waits for a second, because a container that ends is taken off its networks too.
 
 use crate::container::Container;
 use crate::fields::about_container_at;
@@ -280,6 +280,7 @@ impl State {
         }
         at.out.timer(due, TimerKey::new(&key.0, id).tagged(STOP));
         self.stopped.insert(key, stop);
+        self.say(id, "stopping", None, None, at);
     }
 
     fn removed(&mut self, id: &Id, at: &mut Hands<'_, '_>) {
@@ -525,14 +526,14 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_waits_two_minutes_for_a_replacement() {
+    fn a_stop_is_told_at_once_and_again_when_nothing_takes_its_place() {
         let mut play = Play::new();
         play.run("c1", falco("sha256:aa"));
         act(&mut play, "c1", "falco", &[kill(15), kill(9), die(), ContainerAction::Stop]);
         play.wait(119.0);
-        assert_eq!(draw(&play), "");
+        assert_eq!(draw(&play), "falco | proven | stopping | - | -");
         play.wait(2.0);
-        assert_eq!(draw(&play), "falco | proven | stopped | false | -");
+        assert_eq!(draw(&play), "falco | proven | stopping | - | -\nfalco | proven | stopped | false | -");
     }
 
     #[test]
@@ -541,16 +542,16 @@ mod tests {
         play.run("c1", falco("sha256:aa"));
         act(&mut play, "c1", "falco", &[kill(15), die(), ContainerAction::Stop, ContainerAction::Destroy]);
         play.wait(20.0).run("c2", falco("sha256:aa")).wait(200.0);
-        assert_eq!(draw(&play), "falco | proven | removed | true | -");
+        assert_eq!(draw(&play), "falco | proven | stopping | - | -\nfalco | proven | removed | true | -");
     }
 
     #[test]
-    fn a_restart_is_nothing() {
+    fn a_restart_is_no_more_than_a_stop_that_began() {
         let mut play = Play::new();
         play.run("c1", falco("sha256:aa"));
         act(&mut play, "c1", "falco", &[kill(15), die(), ContainerAction::Stop, ContainerAction::Start, ContainerAction::Restart]);
         play.wait(300.0);
-        assert_eq!(draw(&play), "");
+        assert_eq!(draw(&play), "falco | proven | stopping | - | -");
     }
 
     #[test]
@@ -563,7 +564,7 @@ mod tests {
             ContainerSpec { name: "falco".into(), image: "evil:1".into(), image_id: "sha256:bb".into(), ..ContainerSpec::default() },
         );
         play.wait(200.0);
-        assert_eq!(draw(&play), "falco | claimed | impersonated | - | evil:1\nfalco | proven | removed | false | -");
+        assert_eq!(draw(&play), "falco | proven | stopping | - | -\nfalco | claimed | impersonated | - | evil:1\nfalco | proven | removed | false | -");
     }
 
     #[test]
@@ -591,7 +592,7 @@ mod tests {
         play.network("net", leave("c2"));
         act(&mut play, "c2", "tetragon", &[die()]);
         play.wait(5.0);
-        assert_eq!(draw(&play), "falco | proven | disconnected | - | none");
+        assert_eq!(draw(&play), "falco | proven | disconnected | - | none\ntetragon | proven | stopping | - | -");
     }
 
     #[test]
