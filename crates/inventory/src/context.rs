@@ -242,3 +242,94 @@ pub fn entry_for(container: &Container, max_standing: u32, owner: &str, reason: 
         quote(expires),
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::play::{Play, id};
+    use event::dictionary as d;
+    use event::fact::{ContainerSpec, Fact, ImageSpec};
+
+    const IMAGE: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    const DIGEST: &str = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+
+    fn spec() -> ContainerSpec {
+        ContainerSpec {
+            image: "agent:1".into(),
+            image_id: IMAGE.into(),
+            command: vec!["/bin/agent".into(), "--serve \"all\" ".into()],
+            privileged: true,
+            ..ContainerSpec::default()
+        }
+    }
+
+    /// What a context says of that container when it appears.
+    fn verdict(text: &str) -> String {
+        let (context, problems) = Context::parse(text, "context.toml");
+        assert_eq!(problems, []);
+        let mut play = Play::with(context);
+        let image = ImageSpec {
+            id: IMAGE.into(),
+            repo_digests: vec![format!("registry.example/agent@{DIGEST}").into()],
+            digests_known: true,
+            ..ImageSpec::default()
+        };
+        play.tell(d::DOCKER_IMAGE, Some(Fact::ImageSpec(Box::new(image))));
+        play.run("a", spec());
+        play.draw(d::CONTAINER_APPEARED, &["explained", "explained.by"])
+    }
+
+    fn entry(image: &str, more: &str) -> String {
+        let head = format!("[[workload]]\nimage = \"{image}\"\ncommand = '/bin/agent --serve \"all\" '\nowner = \"o\"\nreason = \"r\"\n");
+        let expires = if more.contains("expires") { "" } else { "expires = \"2027-01-01\"\n" };
+        format!("{head}{more}\n{expires}")
+    }
+
+    #[test]
+    fn an_entry_explains_only_within_its_bounds() {
+        // The play's day is the 12th of January 1970, a Monday, at 13:46.
+        for (more, expected) in [
+            ("posture = [\"privileged\"]", "known | o: r"),
+            ("posture = \"high\"", "known | o: r"),
+            ("", "contradicted | o: r"),
+            ("posture = \"medium\"", "contradicted | o: r"),
+            ("posture = [\"mount:engine_socket\"]", "contradicted | o: r"),
+            ("posture = \"high\"\nmax_standing = 1", "known | o: r"),
+            ("posture = \"high\"\nmax_standing = 0", "contradicted | o: r"),
+            ("posture = \"high\"\nschedule = \"mon 13:00-14:00 UTC\"", "known | o: r"),
+            ("posture = \"high\"\nschedule = \"daily 02:00-03:00 UTC\"", "contradicted | o: r"),
+            ("posture = \"high\"\nexpires = \"1970-01-12\"", "known | o: r"),
+            ("posture = \"high\"\nexpires = \"1970-01-11\"", "unknown | -"),
+        ] {
+            assert_eq!(verdict(&entry(IMAGE, more)), expected, "{more}");
+        }
+    }
+
+    #[test]
+    fn a_registry_digest_names_the_image_too_and_another_image_is_unknown() {
+        assert_eq!(verdict(&entry(DIGEST, "posture = \"high\"")), "known | o: r");
+        assert_eq!(verdict(&entry(&format!("registry.example/agent@{DIGEST}"), "posture = \"high\"")), "known | o: r");
+        let other = DIGEST.replace('b', "c");
+        assert_eq!(verdict(&entry(&other, "posture = \"high\"")), "unknown | -");
+        let (command, same) = ("--serve \"all\" ", "--serve \"all\"");
+        assert_eq!(verdict(&entry(IMAGE, "posture = \"high\"").replace(command, same)), "unknown | -");
+    }
+
+    #[test]
+    fn of_several_entries_one_that_holds_is_enough() {
+        let both = format!("{}\n{}", entry(IMAGE, ""), entry(IMAGE, "posture = \"high\"").replace("\"o\"", "\"p\""));
+        assert_eq!(verdict(&both), "known | p: r");
+    }
+
+    #[test]
+    fn what_is_accepted_is_known_afterwards() {
+        let mut play = Play::new();
+        play.run("a", spec());
+        let text = {
+            let view = play.inventory.containers("h", play.now).next().unwrap();
+            assert_eq!(view.id, id("a"));
+            entry_for(view.container, 3, "ops", "the \"agent\"", "2027-01-01").unwrap()
+        };
+        assert_eq!(verdict(&text), "known | ops: the \"agent\"");
+    }
+}

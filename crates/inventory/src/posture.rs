@@ -220,6 +220,11 @@ impl Posture {
             match (key.to_ascii_lowercase().as_str(), value) {
                 ("seccomp", "unconfined") if offers("seccomp") => drop(disabled.insert("seccomp")),
                 ("seccomp", "" | "unconfined" | "builtin" | "default" | "runtime/default") => {}
+                ("seccomp", profile) if denies_nothing(profile) => {
+                    if offers("seccomp") {
+                        disabled.insert("seccomp");
+                    }
+                }
                 ("seccomp", _) => drop(custom.insert("seccomp")),
                 ("apparmor", "unconfined") if offers("apparmor") => drop(disabled.insert("apparmor")),
                 ("apparmor", "" | "unconfined" | "docker-default" | "runtime/default") => {}
@@ -372,6 +377,13 @@ pub fn capabilities(written: &[SmolStr]) -> Vec<SmolStr> {
 
 fn sorted(items: impl IntoIterator<Item = SmolStr>) -> Vec<SmolStr> {
     items.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Whether a system call profile, as clients send it, denies nothing: it names actions, and none that hinders a call. That is `unconfined` in other words.
+fn denies_nothing(profile: &str) -> bool {
+    const HINDER: &[&str] = &["ERRNO", "KILL", "TRAP", "TRACE", "NOTIFY"];
+    let mut actions = profile.split("SCMP_ACT_").skip(1).peekable();
+    actions.peek().is_some() && !actions.any(|action| HINDER.iter().any(|word| action.starts_with(word)))
 }
 
 /// `name=seccomp,profile=default` names `seccomp`; older engines write `seccomp` alone.

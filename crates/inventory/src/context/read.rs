@@ -180,7 +180,11 @@ impl Reader<'_> {
             let words: Vec<&str> = list.iter().filter_map(|word| word.get_ref().as_str()).collect();
             return Some(SmolStr::from(words.join(" ")));
         }
-        self.text(entry, "command", true).map(|(text, _)| SmolStr::new(text))
+        // Blanks at its ends are part of it.
+        let (_, line) = self.text(entry, "command", true)?;
+        let whole = entry.0.get("command").and_then(|value| value.get_ref().as_str());
+        debug_assert!(whole.is_some(), "line {line} has just been read as text");
+        whole.map(SmolStr::new)
     }
 
     fn posture(&mut self, (table, _): Entry<'_>) -> Option<Allowed> {
