@@ -36,7 +36,7 @@ pub fn finding(ui: &Ui, finding: &Finding) -> Vec<String> {
     lines.extend(wrap(&format!("{when}{times}{state}"), width).into_iter().map(|line| format!("{indent}{}", ui.dim(&line))));
 
     let entity: Vec<String> = finding.entity.iter().map(|(field, value)| format!("{field}={}", short(field, value))).collect();
-    lines.extend(wrap(&entity.join("  "), width).into_iter().map(|line| format!("{indent}{}", ui.dim(&line))));
+    lines.extend(flow(&entity, width).into_iter().map(|line| format!("{indent}{}", ui.dim(&line))));
 
     let also: Vec<&str> =
         finding.rules.keys().map(|rule| rule.as_str()).filter(|rule| !rule.starts_with(finding.strategy.as_str())).collect();
@@ -59,7 +59,7 @@ pub fn finding(ui: &Ui, finding: &Finding) -> Vec<String> {
         foot.push(format!("{}:{}{more}", first.place.file, first.place.number));
     }
     foot.push(format!("show {}", finding.id));
-    lines.extend(wrap(&foot.join("  "), width).into_iter().map(|line| format!("{indent}{}", ui.dim(&line))));
+    lines.extend(flow(&foot, width).into_iter().map(|line| format!("{indent}{}", ui.dim(&line))));
     lines
 }
 
@@ -167,6 +167,22 @@ pub fn printable_lines(text: &str) -> String {
     text.lines().map(printable).collect::<Vec<_>>().join("\n")
 }
 
+/// Puts parts side by side, two blanks apart; a part stays whole as long as it fits on a line.
+pub fn flow(parts: &[String], width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in parts {
+        let fits = |line: &String| line.chars().count() + 2 + part.chars().count() <= width;
+        match lines.last_mut().filter(|line| fits(line)) {
+            Some(line) => {
+                line.push_str("  ");
+                line.push_str(part);
+            }
+            None => lines.extend(wrap(part, width)),
+        }
+    }
+    lines
+}
+
 /// Breaks at blanks; a word longer than the line is broken where the line ends.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
@@ -202,6 +218,13 @@ mod tests {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("abcdefghij k", 4), ["abcd", "efgh", "ij k"]);
         assert_eq!(wrap("", 10), Vec::<String>::new());
+    }
+
+    #[test]
+    fn parts_stay_whole_where_they_fit() {
+        let parts = ["T1610".to_owned(), "a/b.jsonl:12 and 3 more".to_owned(), "show 3f9c2a71".to_owned()];
+        assert_eq!(flow(&parts, 40), ["T1610  a/b.jsonl:12 and 3 more", "show 3f9c2a71"]);
+        assert_eq!(flow(&parts, 12), ["T1610", "a/b.jsonl:12", "and 3 more", "show", "3f9c2a71"]);
     }
 
     #[test]
