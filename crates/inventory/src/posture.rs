@@ -238,7 +238,8 @@ impl Posture {
                 _ => {}
             }
         }
-        if spec.masked_paths.as_ref().is_some_and(Vec::is_empty) && spec.readonly_paths.as_ref().is_none_or(Vec::is_empty) {
+        // Either list alone is enough: without the one the kernel's memory can be read, without the other its settings can be written.
+        if [&spec.masked_paths, &spec.readonly_paths].into_iter().flatten().any(Vec::is_empty) {
             disabled.insert("systempaths");
         }
         // Privileged implies all of these: it is said once, as privileged.
@@ -488,6 +489,9 @@ mod tests {
         assert_eq!(picture(off, Some(&engine(&["name=seccomp,profile=unconfined", "name=selinux"], "2"))), "medium: security:selinux");
         let paths = ContainerSpec { masked_paths: Some(vec![]), readonly_paths: Some(vec![]), ..ContainerSpec::default() };
         assert_eq!(picture(paths, Some(&v1())), "medium: security:systempaths");
+        let written =
+            ContainerSpec { masked_paths: Some(texts(&["/proc/kcore"])), readonly_paths: Some(vec![]), ..ContainerSpec::default() };
+        assert_eq!(picture(written, Some(&v1())), "medium: security:systempaths");
         let gain = ContainerSpec { security_opt: texts(&["no-new-privileges:false"]), ..ContainerSpec::default() };
         assert_eq!(picture(gain.clone(), Some(&v1())), "none: ");
         assert_eq!(picture(gain, Some(&engine(&["name=no-new-privileges"], "2"))), "low: security:no_new_privileges");
@@ -498,6 +502,18 @@ mod tests {
         let posture = Posture::of(&own, Some(&v2()), &Nothing);
         assert_eq!(posture.security_custom, texts(&["apparmor", "seccomp"]));
         assert!(posture.no_new_privileges);
+    }
+
+    #[test]
+    fn a_profile_that_denies_nothing_is_no_profile() {
+        let with = |profile: &str| ContainerSpec { security_opt: vec![format_smolstr!("seccomp={profile}")], ..ContainerSpec::default() };
+        assert_eq!(picture(with("{\"defaultAction\":\"SCMP_ACT_ALLOW\"}"), Some(&v1())), "medium: security:seccomp");
+        let log = "{\"defaultAction\": \"SCMP_ACT_LOG\", \"syscalls\": [{\"action\": \"SCMP_ACT_ALLOW\"}]}";
+        assert_eq!(picture(with(log), Some(&v1())), "medium: security:seccomp");
+        let denies = "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"bpf\"],\"action\":\"SCMP_ACT_ERRNO\"}]}";
+        assert_eq!(picture(with(denies), Some(&v1())), "none: ");
+        let kills = "{\"defaultAction\":\"SCMP_ACT_KILL_PROCESS\",\"syscalls\":[{\"action\":\"SCMP_ACT_ALLOW\"}]}";
+        assert_eq!(picture(with(kills), Some(&v1())), "none: ");
     }
 
     struct Host {
