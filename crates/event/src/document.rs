@@ -3,6 +3,7 @@
 use crate::value::ValueRef;
 use sonic_rs::{JsonContainerTrait, JsonType, JsonValueTrait};
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 /// Deeper nesting than this is refused: no real record comes near, and parsers recurse.
 pub const DEPTH_MAX: usize = 128;
@@ -14,17 +15,24 @@ pub const SIZE_MAX: usize = 1 << 20;
 const PAIRWISE_MAX: usize = 24;
 
 /// A JSON value. Of duplicate keys the first one counts, as everywhere in this product.
+///
+/// It may be parsed only when somebody looks: most records are never looked into beyond what their decoder read.
 #[derive(Default)]
 pub struct Document {
-    root: sonic_rs::Value,
+    root: OnceLock<sonic_rs::Value>,
+    /// What it is parsed from, when nobody has looked yet.
+    later: Option<Arc<[u8]>>,
 }
 
 /// The parser's own clone turns objects into hash maps, in which the last of duplicate keys counts and the order is lost. So a copy is written out and
 /// parsed again: slow, and only for tests and tools.
 impl Clone for Document {
     fn clone(&self) -> Self {
-        let text = sonic_rs::to_string(&self.root).unwrap_or_default();
-        Document { root: sonic_rs::from_str(&text).unwrap_or_default() }
+        if self.later.is_some() {
+            return Document { root: OnceLock::new(), later: self.later.clone() };
+        }
+        let text = sonic_rs::to_string(self.root()).unwrap_or_default();
+        Document { root: sonic_rs::from_str::<sonic_rs::Value>(&text).unwrap_or_default().into(), later: None }
     }
 }
 
@@ -72,16 +80,21 @@ impl Document {
         if depth_exceeds(bytes, DEPTH_MAX) {
             return Err(DocumentError::TooDeep);
         }
-        sonic_rs::from_slice(bytes).map(|root| Document { root }).map_err(|e| {
+        sonic_rs::from_slice::<sonic_rs::Value>(bytes).map(|root| Document { root: root.into(), later: None }).map_err(|e| {
             // The parser quotes the input over several lines; its first line says what is wrong.
             let text = e.to_string();
             DocumentError::Invalid(text.lines().next().unwrap_or("not JSON").trim().to_owned())
         })
     }
 
+    /// A document of bytes that are known to be JSON within the bounds of [`Document::parse`]. They are parsed when somebody looks.
+    pub fn later(bytes: Arc<[u8]>) -> Document {
+        Document { root: OnceLock::new(), later: Some(bytes) }
+    }
+
     /// The whole value, for decoders that read fixed keys.
     pub fn root(&self) -> &sonic_rs::Value {
-        &self.root
+        self.root.get_or_init(|| self.later.as_ref().and_then(|bytes| sonic_rs::from_slice::<sonic_rs::Value>(bytes).ok()).unwrap_or_default())
     }
 
     /// Calls `f` with every scalar in it, at any depth, in the order of the text.
@@ -95,24 +108,24 @@ impl Document {
                 f(scalar(value));
             }
         }
-        walk(&self.root, f);
+        walk(self.root(), f);
     }
 
     /// True when some object holds the same key twice: two parsers may then read two different records.
     pub fn has_duplicate_keys(&self) -> bool {
-        has_duplicates(&self.root)
+        has_duplicates(self.root())
     }
 }
 
 impl fmt::Debug for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Document({})", sonic_rs::to_string(&self.root).unwrap_or_default())
+        write!(f, "Document({})", sonic_rs::to_string(self.root()).unwrap_or_default())
     }
 }
 
 impl PartialEq for Document {
     fn eq(&self, other: &Self) -> bool {
-        self.root == other.root
+        self.root() == other.root()
     }
 }
 
@@ -163,14 +176,16 @@ impl KeyWatch {
     pub fn is_twice(&mut self, object: &sonic_rs::Object, key: &str) -> bool {
         let print = key_print(key);
         let (word, bit) = (usize::from(print >> 6), 1u64 << (print & 63));
-        let passed = self.passed;
         self.passed += 1;
-        if self.prints[word] & bit == 0 {
-            self.prints[word] |= bit;
-            return false;
-        }
+        let is_new = self.prints[word] & bit == 0;
+        self.prints[word] |= bit;
+        !is_new && self.stands_twice(object, key)
+    }
+
+    #[cold]
+    fn stands_twice(&mut self, object: &sonic_rs::Object, key: &str) -> bool {
         if object.len() <= PAIRWISE_MAX {
-            return object.iter().take(passed).any(|(other, _)| other == key);
+            return object.iter().take(self.passed - 1).any(|(other, _)| other == key);
         }
         *self.large.get_or_insert_with(|| {
             let mut keys: Vec<&str> = object.iter().map(|(key, _)| key).collect();
@@ -181,15 +196,16 @@ impl KeyWatch {
 }
 
 /// Eight bits of a key's length, ends and middle.
+#[inline]
 fn key_print(key: &str) -> u8 {
     let bytes = key.as_bytes();
-    let at = |i: usize| bytes.get(i).copied().unwrap_or(0);
     let n = bytes.len();
+    let (Some(first), Some(last), Some(middle)) = (bytes.first(), bytes.last(), bytes.get(n / 2)) else { return 0 };
     (n as u8)
         .wrapping_mul(37)
-        .wrapping_add(at(0).wrapping_mul(101))
-        .wrapping_add(at(n / 2).wrapping_mul(29))
-        .wrapping_add(at(n.wrapping_sub(1)).wrapping_mul(59))
+        .wrapping_add(first.wrapping_mul(101))
+        .wrapping_add(middle.wrapping_mul(29))
+        .wrapping_add(last.wrapping_mul(67))
 }
 
 /// Whether brackets outside strings nest deeper than `max`.

@@ -243,14 +243,29 @@ impl DerivedBuilder {
     }
 }
 
-/// A hash of what makes two records the same statement. Keyed by nothing secret: it guards against chance, and its parts are the engine's own.
+/// A hash of what makes two records the same statement: of each part's length and bytes. Keyed by nothing secret: it guards against chance, and its parts are the engine's own.
 pub fn identity_of(parts: &[&[u8]]) -> u128 {
     use siphasher::sip128::{Hasher128, SipHasher13};
     use std::hash::Hasher;
+    // Many short writes cost more than the hash itself, so small parts are laid side by side first, each behind its length.
+    let mut joined = [0u8; 256];
+    let mut length = 0;
     let mut hasher = SipHasher13::new_with_keys(0x6c61_6e64, 0x7761_6974);
     for part in parts {
-        hasher.write_usize(part.len());
-        hasher.write(part);
+        if length + 8 + part.len() > joined.len() {
+            hasher.write(&joined[..length]);
+            length = 0;
+        }
+        let count = (part.len() as u64).to_le_bytes();
+        if 8 + part.len() > joined.len() {
+            hasher.write(&count);
+            hasher.write(part);
+        } else {
+            joined[length..length + 8].copy_from_slice(&count);
+            joined[length + 8..length + 8 + part.len()].copy_from_slice(part);
+            length += 8 + part.len();
+        }
     }
+    hasher.write(&joined[..length]);
     hasher.finish128().as_u128()
 }

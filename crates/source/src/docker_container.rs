@@ -2,6 +2,7 @@
 
 use crate::fields::{Fields, Notes, bare_name};
 use crate::prepare::{lacks, undated};
+use crate::tape::Tape;
 use crate::{SourceDef, Witness};
 use event::document::{Document, SIZE_MAX};
 use event::fact::{ContainerSpec, Device, Endpoint, Fact, Mount, Port};
@@ -25,26 +26,50 @@ const CPU_PERIOD_DEFAULT: i64 = 100_000;
 
 fn recognise(document: &Document) -> bool {
     let notes = Notes::default();
-    let root = Fields::new(document.root(), &notes);
+    is_inspect(&Fields::new(document.root(), &notes))
+}
+
+fn is_inspect(root: &Fields<'_>) -> bool {
     root.has("Id") && root.has("HostConfig") && (root.has("State") || root.has("Config")) && !root.has("Names")
 }
 
 fn decode(document: &Document, _: &[u8]) -> Result<Decoded, Undecodable> {
     let notes = Notes::default();
-    let root = Fields::new(document.root(), &notes);
+    let mut decoded = read(&Fields::new(document.root(), &notes))?;
+    note_unreadable(&mut decoded, notes);
+    Ok(decoded)
+}
+
+/// The same from a tape; `None` when it is no inspect answer, or one that is left to the parser.
+pub(crate) fn read_tape(tape: &Tape<'_>) -> Option<Decoded> {
+    let notes = Notes::default();
+    let root = Fields::taped(tape.root(), &notes);
+    let mut decoded = is_inspect(&root).then(|| read(&root))?.ok()?;
+    note_unreadable(&mut decoded, notes);
+    Some(decoded)
+}
+
+fn note_unreadable(decoded: &mut Decoded, notes: Notes) {
+    if let Some(Fact::ContainerSpec(spec)) = &mut decoded.fact {
+        spec.unreadable = notes.into_list();
+    }
+}
+
+fn read(root: &Fields<'_>) -> Result<Decoded, Undecodable> {
     let id = root.text("Id");
     if id.is_empty() {
         return Err(lacks("an Id"));
     }
     let mut spec = ContainerSpec { id: id.clone(), ..ContainerSpec::default() };
-    read_state(&root, &mut spec);
-    read_config(&root, &mut spec);
-    read_confinement(&root, &mut spec);
-    read_limits(&root.object("HostConfig"), &mut spec);
-    spec.mounts = mounts(&root);
-    spec.networks = networks(&root.object("NetworkSettings"));
-    spec.ports = ports(&root);
-    spec.unreadable = notes.into_list();
+    read_state(root, &mut spec);
+    let host = root.object("HostConfig");
+    read_confinement(&host, &mut spec);
+    read_limits(&host, &mut spec);
+    spec.mounts = mounts(root, &host);
+    read_config(root, &mut spec);
+    let settings = root.object("NetworkSettings");
+    spec.networks = networks(&settings);
+    spec.ports = ports(root, &host, &settings);
     Ok(undated(dictionary::DOCKER_CONTAINER, id, Fact::ContainerSpec(Box::new(spec))))
 }
 
@@ -70,6 +95,7 @@ fn read_state(root: &Fields<'_>, spec: &mut ContainerSpec) {
     // A container that never ended says 0 as well; only one that has ended has an exit code.
     spec.exit_code = spec.finished.and_then(|_| state.int("ExitCode"));
     spec.restart_count = root.int("RestartCount").unwrap_or(0);
+    spec.apparmor_profile = root.text("AppArmorProfile");
     spec.exec_ids = root.texts("ExecIDs");
     spec.command = std::iter::once(root.text("Path")).filter(|path| !path.is_empty()).chain(root.texts("Args")).collect();
 }
@@ -89,8 +115,7 @@ fn read_config(root: &Fields<'_>, spec: &mut ContainerSpec) {
     spec.healthcheck = test;
 }
 
-fn read_confinement(root: &Fields<'_>, spec: &mut ContainerSpec) {
-    let host = root.object("HostConfig");
+fn read_confinement(host: &Fields<'_>, spec: &mut ContainerSpec) {
     spec.privileged = host.bool("Privileged");
     spec.cap_add = host.texts("CapAdd");
     spec.cap_drop = host.texts("CapDrop");
@@ -101,7 +126,6 @@ fn read_confinement(root: &Fields<'_>, spec: &mut ContainerSpec) {
     spec.userns_mode = host.text("UsernsMode");
     spec.cgroupns_mode = host.text("CgroupnsMode");
     spec.security_opt = host.texts("SecurityOpt");
-    spec.apparmor_profile = root.text("AppArmorProfile");
     spec.masked_paths = host.texts_maybe("MaskedPaths");
     spec.readonly_paths = host.texts_maybe("ReadonlyPaths");
     spec.readonly_rootfs = host.bool("ReadonlyRootfs");
@@ -153,8 +177,7 @@ fn read_limits(host: &Fields<'_>, spec: &mut ContainerSpec) {
 }
 
 /// `Mounts` as the engine resolved it; then what was asked for and does not stand there, as in a container that has never started.
-fn mounts(root: &Fields<'_>) -> Vec<Mount> {
-    let host = root.object("HostConfig");
+fn mounts(root: &Fields<'_>, host: &Fields<'_>) -> Vec<Mount> {
     let mut list: Vec<Mount> = root
         .objects("Mounts")
         .iter()
@@ -245,9 +268,8 @@ fn networks(settings: &Fields<'_>) -> Vec<Endpoint> {
 }
 
 /// Ports as they are bound; for a container that does not run, as they were asked for.
-fn ports(root: &Fields<'_>) -> Vec<Port> {
-    let host = root.object("HostConfig");
-    let mut list = bound(root.object("NetworkSettings").member_lists("Ports"));
+fn ports(root: &Fields<'_>, host: &Fields<'_>, settings: &Fields<'_>) -> Vec<Port> {
+    let mut list = bound(settings.member_lists("Ports"));
     if list.is_empty() {
         list = bound(host.member_lists("PortBindings"));
         if host.bool("PublishAllPorts") {

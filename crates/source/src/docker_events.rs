@@ -6,6 +6,7 @@
 
 use crate::fields::whole;
 use crate::prepare::lacks;
+use crate::tape::{At, Tape};
 use crate::{SourceDef, Witness};
 use event::document::{Document, KeyWatch, SIZE_MAX, has_duplicates};
 use event::event::identity_of;
@@ -33,10 +34,13 @@ pub const SOURCE: SourceDef = SourceDef {
 const LABELS_FEW: usize = 24;
 
 fn recognise(document: &Document) -> bool {
-    let Some(object) = document.root().as_object() else { return false };
+    document.root().as_object().is_some_and(|object| has_shape(object.iter().map(|(key, _)| key)))
+}
+
+fn has_shape<'a>(keys: impl Iterator<Item = &'a str>) -> bool {
     let (mut new, mut old) = (0u8, 0u8);
     // Nearly every record of a call comes by here first, so the keys are passed once and no further than needed.
-    for (key, _) in object.iter() {
+    for key in keys {
         match key {
             "Type" => new |= 1,
             "Action" => new |= 2,
@@ -71,7 +75,7 @@ pub(crate) struct Said<'a> {
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Attributes<'a> {
     /// Those that facts are made of, by [`Known`].
-    known: [Option<&'a str>; KNOWN.len()],
+    known: [Option<&'a str>; KNOWN],
     all: All<'a>,
 }
 
@@ -82,26 +86,53 @@ enum All<'a> {
     None,
     /// As they were parsed.
     Parsed(&'a Object),
+    /// As they stand on a tape.
+    Taped(At<'a>),
     /// As they were skimmed from a record too large to parse.
     Skimmed(&'a [(&'a str, &'a str)]),
 }
 
 /// Attributes that facts are made of.
-const KNOWN: [&str; 13] = [
-    "image",
-    "name",
-    "execID",
-    "exitCode",
-    "signal",
-    "container",
-    "type",
-    "oldName",
-    "destination",
-    "read/write",
-    "imageRef",
-    "imageID",
-    "comment",
-];
+#[derive(Clone, Copy)]
+enum Known {
+    Image,
+    Name,
+    ExecId,
+    ExitCode,
+    Signal,
+    Container,
+    Type,
+    OldName,
+    Destination,
+    ReadWrite,
+    ImageRef,
+    ImageId,
+    Comment,
+}
+
+/// How many of them there are.
+const KNOWN: usize = Known::Comment as usize + 1;
+
+impl Known {
+    fn named(name: &str) -> Option<Known> {
+        Some(match name {
+            "image" => Known::Image,
+            "name" => Known::Name,
+            "execID" => Known::ExecId,
+            "exitCode" => Known::ExitCode,
+            "signal" => Known::Signal,
+            "container" => Known::Container,
+            "type" => Known::Type,
+            "oldName" => Known::OldName,
+            "destination" => Known::Destination,
+            "read/write" => Known::ReadWrite,
+            "imageRef" => Known::ImageRef,
+            "imageID" => Known::ImageId,
+            "comment" => Known::Comment,
+            _ => return None,
+        })
+    }
+}
 
 impl<'a> Attributes<'a> {
     /// Those of a parsed event, in one pass; `twice` is set when one of them is there twice.
@@ -115,6 +146,13 @@ impl<'a> Attributes<'a> {
         attributes
     }
 
+    /// Those on a tape.
+    fn taped(object: At<'a>) -> Attributes<'a> {
+        let mut attributes = Attributes { all: All::Taped(object), ..Attributes::default() };
+        object.members().for_each(|(key, value)| attributes.note(key, value.text().unwrap_or_default()));
+        attributes
+    }
+
     /// Those of an event that was only skimmed.
     pub(crate) fn skimmed(list: &'a [(&'a str, &'a str)]) -> Attributes<'a> {
         let mut attributes = Attributes { all: All::Skimmed(list), ..Attributes::default() };
@@ -123,21 +161,21 @@ impl<'a> Attributes<'a> {
     }
 
     fn note(&mut self, key: &str, value: &'a str) {
-        if let Some(i) = KNOWN.iter().position(|known| *known == key) {
-            self.known[i].get_or_insert(value);
+        if let Some(known) = Known::named(key) {
+            self.known[known as usize].get_or_insert(value);
         }
     }
 
-    fn get(&self, key: &str) -> Option<&'a str> {
-        self.known[KNOWN.iter().position(|known| *known == key)?].filter(|value| !value.is_empty())
+    fn get(&self, known: Known) -> Option<&'a str> {
+        self.known[known as usize].filter(|value| !value.is_empty())
     }
 
-    fn text(&self, key: &str) -> SmolStr {
-        self.get(key).map(SmolStr::new).unwrap_or_default()
+    fn text(&self, known: Known) -> SmolStr {
+        self.get(known).map(SmolStr::new).unwrap_or_default()
     }
 
-    fn number(&self, key: &str) -> Option<i64> {
-        self.get(key)?.trim().parse().ok()
+    fn number(&self, known: Known) -> Option<i64> {
+        self.get(known)?.trim().parse().ok()
     }
 
     /// All of them but the named ones; of equal keys the first.
@@ -145,13 +183,15 @@ impl<'a> Attributes<'a> {
         let mut list: Vec<(SmolStr, SmolStr)> = Vec::new();
         // Few labels are compared one by one; a flood of them must not cost the square of its size.
         let is_flood = match self.all {
-            All::None => false,
+            // On a tape no two names are equal.
+            All::None | All::Taped(_) => false,
             All::Parsed(object) => object.len() > LABELS_FEW,
             All::Skimmed(skimmed) => skimmed.len() > LABELS_FEW,
         };
         let mut seen = BTreeSet::new();
+        let taped = matches!(self.all, All::Taped(_));
         let mut add = |name: &'a str, value: &'a str| {
-            let is_new = if is_flood { seen.insert(name) } else { list.iter().all(|(other, _)| other != name) };
+            let is_new = taped || if is_flood { seen.insert(name) } else { list.iter().all(|(other, _)| other != name) };
             if is_new && !without.contains(&name) {
                 list.push((SmolStr::new(name), SmolStr::new(value)));
             }
@@ -161,6 +201,7 @@ impl<'a> Attributes<'a> {
             All::Parsed(object) => {
                 object.iter().filter_map(|(name, value)| Some((name, value.as_str()?))).for_each(|(n, v)| add(n, v));
             }
+            All::Taped(object) => object.members().filter_map(|(name, value)| Some((name, value.text()?))).for_each(|(n, v)| add(n, v)),
             All::Skimmed(skimmed) => skimmed.iter().for_each(|(n, v)| add(n, v)),
         }
         list
@@ -221,7 +262,7 @@ fn decode(document: &Document, _: &[u8]) -> Result<Decoded, Undecodable> {
         };
         place.get_or_insert(value.as_str().unwrap_or_default());
     }
-    let mut said = Said {
+    let said = Said {
         kind: kind.unwrap_or_default(),
         action: action.unwrap_or_default(),
         id: id.unwrap_or_default(),
@@ -230,7 +271,42 @@ fn decode(document: &Document, _: &[u8]) -> Result<Decoded, Undecodable> {
         time_nano: time_nano.flatten(),
         attributes: attributes.unwrap_or_default(),
     };
-    said.fall_back(status.unwrap_or_default(), old_id.unwrap_or_default());
+    finish(said, status.unwrap_or_default(), old_id.unwrap_or_default(), twice)
+}
+
+/// The same from a tape, on which every key stands once; `None` when it is no event, or one that is left to the parser.
+pub(crate) fn read_tape(tape: &Tape<'_>) -> Option<Decoded> {
+    if !has_shape(tape.root().members().map(|(key, _)| key)) {
+        return None;
+    }
+    let (mut said, mut status, mut old_id) = (Said::default(), "", "");
+    for (key, value) in tape.root().members() {
+        let text = value.text().unwrap_or_default();
+        match key {
+            "Type" => said.kind = text,
+            "Action" => said.action = text,
+            "from" => said.from = text,
+            "status" => status = text,
+            "id" => old_id = text,
+            "time" => said.time = value.int(),
+            "timeNano" => said.time_nano = value.int(),
+            "Actor" => {
+                for (key, value) in value.members() {
+                    match key {
+                        "ID" => said.id = value.text().unwrap_or_default(),
+                        "Attributes" if value.is_object() => said.attributes = Attributes::taped(value),
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    finish(said, status, old_id, false).ok()
+}
+
+fn finish<'a>(mut said: Said<'a>, status: &'a str, old_id: &'a str, twice: bool) -> Result<Decoded, Undecodable> {
+    said.fall_back(status, old_id);
     if said.action.is_empty() {
         return Err(lacks("an action"));
     }
@@ -289,34 +365,34 @@ pub(crate) fn fact_of(said: &Said<'_>, id: &SmolStr) -> Option<Fact> {
         "container" => {
             let action = container_action(said.action, attributes);
             let labels = if action == ContainerAction::Create { attributes.others(&["image", "name"]) } else { Vec::new() };
-            let image = attributes.get("image").unwrap_or(said.from);
+            let image = attributes.get(Known::Image).unwrap_or(said.from);
             Some(Fact::Container(ContainerEvent {
                 id: id.clone(),
                 action,
-                name: crate::fields::bare_name(attributes.get("name").unwrap_or_default()),
+                name: crate::fields::bare_name(attributes.get(Known::Name).unwrap_or_default()),
                 image: SmolStr::new(image),
                 labels,
             }))
         }
-        "image" => Some(Fact::Image(ImageEvent { id: id.clone(), action: image_action(said.action), name: attributes.text("name") })),
+        "image" => Some(Fact::Image(ImageEvent { id: id.clone(), action: image_action(said.action), name: attributes.text(Known::Name) })),
         "network" => Some(Fact::Network(NetworkEvent {
             id: id.clone(),
-            name: attributes.text("name"),
-            driver: attributes.text("type"),
+            name: attributes.text(Known::Name),
+            driver: attributes.text(Known::Type),
             action: match said.action {
                 "create" => NetworkAction::Create,
                 "destroy" => NetworkAction::Destroy,
-                "connect" => NetworkAction::Connect { container: attributes.text("container") },
-                "disconnect" => NetworkAction::Disconnect { container: attributes.text("container") },
+                "connect" => NetworkAction::Connect { container: attributes.text(Known::Container) },
+                "disconnect" => NetworkAction::Disconnect { container: attributes.text(Known::Container) },
                 other => NetworkAction::Other(SmolStr::new(other)),
             },
         })),
         "volume" => Some(Fact::Volume(VolumeEvent {
             name: id.clone(),
             action: SmolStr::new(said.action),
-            container: attributes.text("container"),
-            destination: attributes.text("destination"),
-            writable: attributes.get("read/write").and_then(|text| text.parse().ok()),
+            container: attributes.text(Known::Container),
+            destination: attributes.text(Known::Destination),
+            writable: attributes.get(Known::ReadWrite).and_then(|text| text.parse().ok()),
         })),
         "daemon" => engine(said.action.to_owned(), attributes),
         "plugin" | "builder" => engine(format!("{} {}", said.kind, said.action), attributes),
@@ -331,32 +407,32 @@ fn container_action(action: &str, attributes: &Attributes<'_>) -> ContainerActio
         Some((verb, payload)) => (verb, payload.trim()),
         None => (action, ""),
     };
-    let exec_id = || attributes.get("execID").map(SmolStr::new);
+    let exec_id = || attributes.get(Known::ExecId).map(SmolStr::new);
     match verb {
         "create" => ContainerAction::Create,
         "start" => ContainerAction::Start,
         "restart" => ContainerAction::Restart,
-        "die" => ContainerAction::Die { exit_code: attributes.number("exitCode") },
-        "kill" => ContainerAction::Kill { signal: attributes.number("signal") },
+        "die" => ContainerAction::Die { exit_code: attributes.number(Known::ExitCode) },
+        "kill" => ContainerAction::Kill { signal: attributes.number(Known::Signal) },
         "stop" => ContainerAction::Stop,
         "oom" => ContainerAction::Oom,
         "pause" => ContainerAction::Pause,
         "unpause" => ContainerAction::Unpause,
-        "rename" => ContainerAction::Rename { old_name: attributes.get("oldName").map(crate::fields::bare_name) },
+        "rename" => ContainerAction::Rename { old_name: attributes.get(Known::OldName).map(crate::fields::bare_name) },
         "update" => ContainerAction::Update,
         "destroy" => ContainerAction::Destroy,
         "attach" => ContainerAction::Attach,
         "exec_create" => ContainerAction::ExecCreate { command: SmolStr::new(payload), exec_id: exec_id() },
         "exec_start" => ContainerAction::ExecStart { command: SmolStr::new(payload), exec_id: exec_id() },
-        "exec_die" => ContainerAction::ExecDie { exec_id: exec_id(), exit_code: attributes.number("exitCode") },
+        "exec_die" => ContainerAction::ExecDie { exec_id: exec_id(), exit_code: attributes.number(Known::ExitCode) },
         "health_status" => ContainerAction::Health { status: SmolStr::new(payload) },
         // Named by the route that did it; `copy` is what engines before 1.8 called it.
         "archive-path" | "copy" => ContainerAction::CopyOut,
         "extract-to-dir" => ContainerAction::CopyIn,
         "export" => ContainerAction::Export,
         "commit" => ContainerAction::Commit {
-            reference: attributes.get("imageRef").or_else(|| attributes.get("comment")).filter(|r| !r.is_empty()).map(SmolStr::new),
-            image_id: attributes.get("imageID").map(SmolStr::new),
+            reference: attributes.get(Known::ImageRef).or_else(|| attributes.get(Known::Comment)).filter(|r| !r.is_empty()).map(SmolStr::new),
+            image_id: attributes.get(Known::ImageId).map(SmolStr::new),
         },
         "checkpoint" => ContainerAction::Checkpoint,
         _ => ContainerAction::Other(SmolStr::new(action)),

@@ -3,9 +3,10 @@
 //! Engines differ in which of the first three they write, and none of them is an error. A value of the wrong type is: somebody may have shaped it so that one
 //! reader sees it and another does not.
 
+use crate::tape::At;
 use event::{SmolStr, Time};
 use sonic_rs::{JsonContainerTrait, JsonValueTrait, Value};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 /// More wrong types than this in one record are not named: the record is hostile either way.
@@ -31,10 +32,86 @@ impl Notes {
     }
 }
 
-/// An object, or its absence, with where it stands.
+/// A value, as it was parsed or as it stands on a tape. The two read the same.
 #[derive(Clone, Copy)]
+enum Json<'a> {
+    Parsed(&'a Value),
+    Taped(At<'a>),
+}
+
+impl<'a> Json<'a> {
+    fn get(self, key: &str, hint: &Cell<u32>) -> Option<Json<'a>> {
+        match self {
+            Json::Parsed(value) => value.get(key).map(Json::Parsed),
+            Json::Taped(at) => at.get(key, hint).map(Json::Taped),
+        }
+    }
+
+    fn is_null(self) -> bool {
+        match self {
+            Json::Parsed(value) => value.is_null(),
+            Json::Taped(at) => at.is_null(),
+        }
+    }
+
+    fn is_object(self) -> bool {
+        match self {
+            Json::Parsed(value) => value.is_object(),
+            Json::Taped(at) => at.is_object(),
+        }
+    }
+
+    fn as_str(self) -> Option<&'a str> {
+        match self {
+            Json::Parsed(value) => value.as_str(),
+            Json::Taped(at) => at.text(),
+        }
+    }
+
+    fn as_bool(self) -> Option<bool> {
+        match self {
+            Json::Parsed(value) => value.as_bool(),
+            Json::Taped(at) => at.bool(),
+        }
+    }
+
+    fn whole(self) -> Option<i64> {
+        match self {
+            Json::Parsed(value) => whole(value),
+            Json::Taped(at) => at.int(),
+        }
+    }
+
+    /// Calls `f` with each element; `None` when it is no array.
+    fn each(self, mut f: impl FnMut(Json<'a>)) -> Option<()> {
+        match self {
+            Json::Parsed(value) => value.as_array()?.iter().for_each(|element| f(Json::Parsed(element))),
+            Json::Taped(at) => at.elements()?.for_each(|element| f(Json::Taped(element))),
+        }
+        Some(())
+    }
+
+    /// The members of an object, of equal names the first; `None` when it is no object.
+    fn members(self) -> Option<Vec<(&'a str, Json<'a>)>> {
+        match self {
+            Json::Parsed(value) => {
+                let mut list: Vec<_> = value.as_object()?.iter().map(|(name, value)| (name, Json::Parsed(value))).collect();
+                let mut seen = BTreeSet::new();
+                list.retain(|(name, _)| seen.insert(*name));
+                Some(list)
+            }
+            // On a tape no two names are equal.
+            Json::Taped(at) => at.is_object().then(|| at.members().map(|(name, value)| (name, Json::Taped(value))).collect()),
+        }
+    }
+}
+
+/// An object, or its absence, with where it stands.
+#[derive(Clone)]
 pub(crate) struct Fields<'a> {
-    value: Option<&'a Value>,
+    value: Option<Json<'a>>,
+    /// Where the last key was found.
+    hint: Cell<u32>,
     place: [&'static str; 3],
     notes: &'a Notes,
 }
@@ -42,21 +119,30 @@ pub(crate) struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// The fields of a record's root.
     pub(crate) fn new(value: &'a Value, notes: &'a Notes) -> Fields<'a> {
-        Fields { value: value.is_object().then_some(value), place: [""; 3], notes }
+        Fields::at(Json::Parsed(value), [""; 3], notes)
+    }
+
+    /// The fields of the root of a tape.
+    pub(crate) fn taped(root: At<'a>, notes: &'a Notes) -> Fields<'a> {
+        Fields::at(Json::Taped(root), [""; 3], notes)
+    }
+
+    fn at(value: Json<'a>, place: [&'static str; 3], notes: &'a Notes) -> Fields<'a> {
+        Fields { value: value.is_object().then_some(value), hint: Cell::new(0), place, notes }
     }
 
     /// Whether the key is there at all, with whatever value.
     pub(crate) fn has(&self, key: &str) -> bool {
-        self.value.is_some_and(|v| v.get(key).is_some())
+        self.value.is_some_and(|v| v.get(key, &self.hint).is_some())
     }
 
     /// The value of a key; `null` counts as absent.
-    fn get(&self, key: &str) -> Option<&'a Value> {
-        self.value?.get(key).filter(|v| !v.is_null())
+    fn get(&self, key: &str) -> Option<Json<'a>> {
+        self.value?.get(key, &self.hint).filter(|v| !v.is_null())
     }
 
     /// Takes a value apart; notes it when that fails.
-    fn take<T>(&self, key: &'static str, read: impl FnOnce(&'a Value) -> Option<T>) -> Option<T> {
+    fn take<T>(&self, key: &'static str, read: impl FnOnce(Json<'a>) -> Option<T>) -> Option<T> {
         let value = self.get(key)?;
         let taken = read(value);
         if taken.is_none() {
@@ -82,7 +168,7 @@ impl<'a> Fields<'a> {
 
     /// A whole number; one that a writer printed with an empty fraction included.
     pub(crate) fn int(&self, key: &'static str) -> Option<i64> {
-        self.take(key, whole)
+        self.take(key, |v| v.whole())
     }
 
     /// True or false; false when absent.
@@ -93,21 +179,22 @@ impl<'a> Fields<'a> {
     /// An object below; its fields are all absent when it is.
     pub(crate) fn object(&self, key: &'static str) -> Fields<'a> {
         let value = self.take(key, |v| v.is_object().then_some(v));
-        Fields { value, place: self.below(key), notes: self.notes }
+        Fields { value, hint: Cell::new(0), place: self.below(key), notes: self.notes }
     }
 
     /// The objects of an array; other elements are noted.
     pub(crate) fn objects(&self, key: &'static str) -> Vec<Fields<'a>> {
-        let Some(array) = self.take(key, |v| v.as_array()) else { return Vec::new() };
         let place = self.below(key);
-        let mut list = Vec::with_capacity(array.len());
-        for element in array.iter() {
-            if element.is_object() {
-                list.push(Fields { value: Some(element), place, notes: self.notes });
-            } else if !element.is_null() {
-                self.notes.add(&self.place, key);
-            }
-        }
+        let mut list = Vec::new();
+        self.take(key, |v| {
+            v.each(|element| {
+                if element.is_object() {
+                    list.push(Fields::at(element, place, self.notes));
+                } else if !element.is_null() {
+                    self.notes.add(&self.place, key);
+                }
+            })
+        });
         list
     }
 
@@ -117,17 +204,15 @@ impl<'a> Fields<'a> {
         if let Some(text) = value.as_str() {
             return Some(vec![SmolStr::new(text)]);
         }
-        let Some(array) = value.as_array() else {
+        let mut list = Vec::new();
+        let array = value.each(|element| match element.as_str() {
+            Some(text) => list.push(SmolStr::new(text)),
+            None if element.is_null() => {}
+            None => self.notes.add(&self.place, key),
+        });
+        if array.is_none() {
             self.notes.add(&self.place, key);
             return None;
-        };
-        let mut list = Vec::with_capacity(array.len());
-        for element in array.iter() {
-            match element.as_str() {
-                Some(text) => list.push(SmolStr::new(text)),
-                None if element.is_null() => {}
-                None => self.notes.add(&self.place, key),
-            }
         }
         Some(list)
     }
@@ -138,12 +223,8 @@ impl<'a> Fields<'a> {
     }
 
     /// The members of an object under a key, in its own order. Of equal names the first counts.
-    fn entries(&self, key: &'static str) -> Vec<(&'a str, &'a Value)> {
-        let Some(object) = self.take(key, |v| v.as_object()) else { return Vec::new() };
-        let mut list: Vec<(&str, &Value)> = object.iter().collect();
-        let mut seen = BTreeSet::new();
-        list.retain(|(name, _)| seen.insert(*name));
-        list
+    fn entries(&self, key: &'static str) -> Vec<(&'a str, Json<'a>)> {
+        self.take(key, |v| v.members()).unwrap_or_default()
     }
 
     /// An object whose values are texts.
@@ -167,7 +248,7 @@ impl<'a> Fields<'a> {
             if !value.is_object() && !value.is_null() {
                 self.notes.add(&self.place, key);
             }
-            list.push((name, Fields { value: value.is_object().then_some(value), place, notes: self.notes }));
+            list.push((name, Fields::at(value, place, self.notes)));
         }
         list
     }
@@ -178,11 +259,12 @@ impl<'a> Fields<'a> {
         let mut list = Vec::new();
         for (name, value) in self.entries(key) {
             let mut elements = Vec::new();
-            if let Some(array) = value.as_array() {
-                for element in array.iter().filter(|v| v.is_object()) {
-                    elements.push(Fields { value: Some(element), place, notes: self.notes });
+            let array = value.each(|element| {
+                if element.is_object() {
+                    elements.push(Fields::at(element, place, self.notes));
                 }
-            } else if !value.is_null() && !value.is_object() {
+            });
+            if array.is_none() && !value.is_null() && !value.is_object() {
                 self.notes.add(&self.place, key);
             }
             list.push((name, elements));

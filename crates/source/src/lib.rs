@@ -12,6 +12,7 @@ mod prepare;
 pub mod read;
 pub mod recording;
 mod skim;
+mod tape;
 
 #[cfg(feature = "live")]
 pub mod collect;

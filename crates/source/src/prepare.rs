@@ -1,9 +1,11 @@
 //! From a record's bytes to what they say: recognise, parse, decode.
 
-use crate::{LIST_SIZE_MAX, SOURCES, SourceDef, skim};
+use crate::tape::Tape;
+use crate::{LIST_SIZE_MAX, SOURCES, SourceDef, docker_container, docker_events, skim};
 use event::document::{Document, DocumentError, SIZE_MAX};
 use event::fact::Fact;
 use event::{Body, Decoded, Kind, Prepared, Record, SmolStr, Undecodable};
+use std::sync::Arc;
 
 /// The source of that name.
 pub fn source_named(name: &str) -> Option<&'static SourceDef> {
@@ -15,9 +17,38 @@ pub fn source_named(name: &str) -> Option<&'static SourceDef> {
 pub fn prepare(mut record: Record) -> Prepared {
     let content = match &record.body {
         Body::Tick => None,
-        Body::Data(bytes) => Some(decode(bytes, &mut record.source)),
+        Body::Data(bytes) => Some(match plain(bytes, &record.source) {
+            Some((decoded, source)) => {
+                if record.source.is_empty() {
+                    record.source = SmolStr::new_static(source);
+                }
+                Ok(decoded)
+            }
+            None => decode(bytes, &mut record.source),
+        }),
     };
     Prepared::new(record, content)
+}
+
+/// The fast way for what makes up nearly all of a recording, events and inspect answers in plain JSON. `None` leaves a record to the parser, which reads the
+/// same in it.
+fn plain(bytes: &Arc<[u8]>, name: &str) -> Option<(Decoded, &'static str)> {
+    let (event, container) = (docker_events::SOURCE.name, docker_container::SOURCE.name);
+    if bytes.len() > SIZE_MAX || !(name.is_empty() || name == event || name == container) {
+        return None;
+    }
+    let tape = Tape::of(bytes)?;
+    let read = || {
+        let decoded = if name == container { None } else { docker_events::read_tape(&tape) };
+        match decoded {
+            Some(decoded) => Some((decoded, event)),
+            None if name == event => None,
+            None => Some((docker_container::read_tape(&tape)?, container)),
+        }
+    };
+    let (mut decoded, source) = read()?;
+    decoded.document = Document::later(Arc::clone(bytes));
+    Some((decoded, source))
 }
 
 fn decode(bytes: &[u8], name: &mut SmolStr) -> Result<Decoded, Undecodable> {
@@ -47,13 +78,15 @@ fn decode(bytes: &[u8], name: &mut SmolStr) -> Result<Decoded, Undecodable> {
     if name.is_empty() {
         *name = SmolStr::new_static(source.name);
     }
-    let mut decoded = (source.decode)(&document, bytes)?;
-    if !source.finds_duplicates {
-        decoded.duplicate_keys = document.has_duplicate_keys();
+    let mut answer = (source.decode)(&document, bytes);
+    if let Ok(decoded) = &mut answer {
+        if !source.finds_duplicates {
+            decoded.duplicate_keys = document.has_duplicate_keys();
+        }
+        // Moved and never cloned: a clone is parsed anew.
+        decoded.document = document;
     }
-    // Moved and never cloned: a clone is parsed anew.
-    decoded.document = document;
-    Ok(decoded)
+    answer
 }
 
 /// A decoder's usual answer: what something is, without a time.
