@@ -232,3 +232,18 @@ fn what_a_proxy_forbids_to_ask_is_said_and_the_rest_goes_on() {
         }
     }
 }
+
+#[test]
+fn it_ends_when_nobody_listens_any_more() {
+    let engine = with_events(Vec::new(), |_| None);
+    let live = engine.listen();
+    let (stats, stopper) = (live.stats(), live.stopper());
+    drop(live);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    // The collector holds one share of the counters, this test the other.
+    while Arc::strong_count(&stats) > 1 {
+        assert!(Instant::now() < deadline, "it goes on");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    drop(stopper);
+}

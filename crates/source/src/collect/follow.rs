@@ -49,7 +49,9 @@ struct Follower {
     clock_offset: Cell<i64>,
     connected_at: Cell<i64>,
     lag_noted: Cell<Option<Instant>>,
-    reconciling: Cell<bool>,
+    looking: Cell<bool>,
+    /// A look that was asked for while another was under way.
+    look_again: Cell<Option<Look>>,
 }
 
 /// A stream that has just been taken up again.
@@ -58,7 +60,7 @@ struct Resume {
     lines: u64,
 }
 
-/// Runs until it is stopped or nobody reads.
+/// Runs until it is stopped, or nobody reads any more.
 pub(super) async fn run(
     mut endpoint: Endpoint,
     outlet: Outlet,
@@ -96,13 +98,14 @@ pub(super) async fn run(
         resume: RefCell::default(),
         clock_offset: Cell::new(0),
         lag_noted: Cell::new(None),
-        reconciling: Cell::new(false),
+        looking: Cell::new(false),
+        look_again: Cell::new(None),
     });
     follower.outlet.note(Sight::Started);
-    tokio::task::spawn_local(follower.clone().look(endpoint.clone(), Look::Start));
-    tokio::task::spawn_local(follower.clone().keep_time(endpoint.clone()));
+    tokio::task::spawn_local(follower.clone().look(Look::Start));
     tokio::select! {
         () = follower.follow(endpoint, stream) => {}
+        () = follower.keep_time() => {}
         () = until_stopped(&mut stopped) => {}
     }
     // Questions on their way are still answered, unless the engine has become slow.
@@ -190,6 +193,12 @@ enum Look {
     Again { everything: bool },
 }
 
+impl Look {
+    fn everything(self) -> bool {
+        self != Look::Again { everything: false }
+    }
+}
+
 impl Follower {
     async fn follow(self: &Rc<Self>, mut endpoint: Endpoint, first: Incoming) {
         let mut stream = first;
@@ -214,7 +223,7 @@ impl Follower {
                     self.inspector.set_endpoint(endpoint.clone());
                     *self.resume.borrow_mut() = Some(Resume { from, lines: 0 });
                     self.connected_at.set(self.outlet.now().0);
-                    tokio::task::spawn_local(self.clone().take_up(endpoint.clone()));
+                    tokio::task::spawn_local(self.clone().take_up());
                     break stream;
                 }
             };
@@ -313,7 +322,7 @@ impl Follower {
     }
 
     /// Says how much of the gap was replayed, then looks at what stands.
-    async fn take_up(self: Rc<Self>, endpoint: Endpoint) {
+    async fn take_up(self: Rc<Self>) {
         sleep(REPLAY_WAIT).await;
         // Still unsaid: the replay did not begin with the last event. That is complete only if there never was one and the replay is not full.
         let unsaid = self.resume.borrow().as_ref().map(|resume| resume.from.is_none() && resume.lines > 0 && resume.lines < REPLAY_MAX);
@@ -324,18 +333,18 @@ impl Follower {
             }
             None => true,
         };
-        self.look(endpoint, Look::Again { everything: !complete }).await;
+        self.look(Look::Again { everything: !complete }).await;
     }
 
     /// Ticks when it is quiet, says what was dropped, and compares the lists now and then.
-    async fn keep_time(self: Rc<Self>, endpoint: Endpoint) {
+    async fn keep_time(self: &Rc<Self>) {
         let mut looked = Instant::now();
-        loop {
+        while !self.outlet.is_gone() {
             sleep(TICK.saturating_sub(self.outlet.quiet_for()).max(Duration::from_millis(20))).await;
             let dropped = self.outlet.confess();
             if dropped || looked.elapsed() >= RECONCILE_EVERY {
                 looked = Instant::now();
-                tokio::task::spawn_local(self.clone().look(endpoint.clone(), Look::Again { everything: dropped }));
+                tokio::task::spawn_local(self.clone().look(Look::Again { everything: dropped }));
             }
             if self.outlet.quiet_for() >= TICK {
                 self.outlet.tick();
@@ -343,15 +352,22 @@ impl Follower {
         }
     }
 
-    /// Reads the lists and asks about what is in them.
-    async fn look(self: Rc<Self>, endpoint: Endpoint, look: Look) {
-        if self.reconciling.replace(true) {
+    /// Reads the lists and asks about what is in them. One look at a time; what is asked for meanwhile follows.
+    async fn look(self: Rc<Self>, look: Look) {
+        if self.looking.replace(true) {
+            let everything = look.everything() || self.look_again.get().is_some_and(Look::everything);
+            self.look_again.set(Some(Look::Again { everything }));
             return;
         }
-        if let Ok(mut connection) = endpoint.connect().await {
-            self.look_with(&mut connection, look).await;
+        let mut next = Some(look);
+        while let Some(look) = next {
+            let endpoint = self.inspector.endpoint();
+            if let Ok(mut connection) = endpoint.connect().await {
+                self.look_with(&mut connection, look).await;
+            }
+            next = self.look_again.take();
         }
-        self.reconciling.set(false);
+        self.looking.set(false);
     }
 
     async fn look_with(&self, connection: &mut Connection, look: Look) {
@@ -366,13 +382,12 @@ impl Follower {
         }
         self.record(connection, "docker_info", "/version").await;
         self.look_at_containers(connection, look).await;
-        let again = look == Look::Again { everything: false };
         for image in self.list(connection, "docker_images", "/images/json").await {
             self.inspector.ask_once(Ask::new(Object::Image, image, Urgency::Standing));
         }
         for network in self.list(connection, "docker_networks", "/networks").await {
             // The list leaves out who is on a network.
-            if !again {
+            if look.everything() {
                 self.inspector.ask(Ask::new(Object::Network, network, Urgency::Standing));
             }
         }
@@ -395,7 +410,7 @@ impl Follower {
             let ids: BTreeSet<String> = listed(body).await.into_iter().collect();
             self.inspector.only_these_stand(&ids);
             for id in ids {
-                if self.inspector.stands(&id) || look != (Look::Again { everything: false }) {
+                if self.inspector.stands(&id) || look.everything() {
                     self.inspector.ask(Ask::new(Object::Container, id, Urgency::Standing));
                 }
             }

@@ -118,6 +118,10 @@ impl Inspector {
         *self.endpoint.borrow_mut() = endpoint;
     }
 
+    pub fn endpoint(&self) -> Endpoint {
+        self.endpoint.borrow().clone()
+    }
+
     pub fn ask(&self, ask: Ask) {
         if ask.object.path(&ask.id).is_none() {
             return;
@@ -216,8 +220,7 @@ impl Inspector {
     }
 
     async fn connect(&self) -> Result<Connection, AskError> {
-        let endpoint = self.endpoint.borrow().clone();
-        endpoint.connect().await
+        self.endpoint().connect().await
     }
 
     /// Three attempts: an idle connection may have been closed, and an engine that restarts needs a moment.
