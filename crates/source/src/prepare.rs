@@ -107,3 +107,79 @@ pub(crate) fn undated(kind: Kind, subject: SmolStr, fact: Fact) -> Decoded {
 pub(crate) fn lacks(what: &str) -> Undecodable {
     Undecodable { reason: format!("lacks {what}"), unknown: false }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// All that a decoder says, as it prints.
+    fn picture(decoded: &Decoded) -> String {
+        format!("{decoded:?}")
+    }
+
+    fn check(text: &str, name: &str) -> bool {
+        let bytes: Arc<[u8]> = Arc::from(text.as_bytes());
+        let Some((fast, source)) = plain(&bytes, name) else { return false };
+        let mut named = SmolStr::new(name);
+        let slow = decode(&bytes, &mut named).unwrap_or_else(|error| panic!("{text}: {}", error.reason));
+        assert_eq!((picture(&fast), source), (picture(&slow), named.as_str()));
+        true
+    }
+
+    #[test]
+    fn events_and_inspect_answers_go_the_fast_way() {
+        for source in [&docker_events::SOURCE, &docker_container::SOURCE] {
+            assert!(check(source.sample, "") && check(source.sample, source.name));
+        }
+        assert!(!check(docker_container::SOURCE.sample, docker_events::SOURCE.name));
+    }
+
+    proptest! {
+        /// Both ways read the same in a record, whatever values stand at whatever keys.
+        #[test]
+        fn both_ways_read_the_same(
+            inspect in any::<bool>(),
+            edits in prop::collection::vec(
+                (any::<prop::sample::Index>(), prop::sample::select(vec!["null", "1", "-5", "\"x\"", "\"\"", "true", "[]", "{}", "[null,\"a\",7,{\"Type\":\"bind\"}]", "{\"a\":\"b\",\"c\":null}"])),
+                0..8,
+            ),
+        ) {
+            let sample = if inspect { docker_container::SOURCE.sample } else { docker_events::SOURCE.sample };
+            let mut value: serde_json::Value = serde_json::from_str(sample).unwrap();
+            for (index, with) in edits {
+                let count = count(&value);
+                replace(&mut value, &mut index.index(count), &serde_json::from_str(with).unwrap());
+            }
+            check(&value.to_string(), "");
+        }
+    }
+
+    fn count(value: &serde_json::Value) -> usize {
+        1 + match value {
+            serde_json::Value::Object(map) => map.values().map(count).sum(),
+            serde_json::Value::Array(list) => list.iter().map(count).sum(),
+            _ => 0usize,
+        }
+    }
+
+    /// Replaces the value at a position in the order of the text; the root stays.
+    fn replace(value: &mut serde_json::Value, left: &mut usize, with: &serde_json::Value) -> bool {
+        let children: Vec<&mut serde_json::Value> = match value {
+            serde_json::Value::Object(map) => map.values_mut().collect(),
+            serde_json::Value::Array(list) => list.iter_mut().collect(),
+            _ => Vec::new(),
+        };
+        for child in children {
+            if *left == 0 {
+                *child = with.clone();
+                return true;
+            }
+            *left -= 1;
+            if replace(child, left, with) {
+                return true;
+            }
+        }
+        false
+    }
+}

@@ -216,15 +216,17 @@ impl Pass<'_> {
         })
     }
 
-    /// A whole number of at most 18 digits, which fits whatever they are.
+    /// A whole number that fits.
     fn int(&mut self) -> Option<()> {
         let start = self.at;
         let minus = usize::from(self.bytes[start] == b'-');
-        let digits = self.bytes[start + minus..].iter().take(19).take_while(|byte| byte.is_ascii_digit()).count();
+        let digits = self.bytes[start + minus..].iter().take(20).take_while(|byte| byte.is_ascii_digit()).count();
         self.at = start + minus + digits;
         let leading_zero = self.bytes.get(start + minus) == Some(&b'0') && digits + minus > 1;
         let goes_on = matches!(self.bytes.get(self.at), Some(b'.' | b'e' | b'E' | b'0'..=b'9'));
-        (digits > 0 && digits < 19 && !leading_zero && !goes_on).then(|| self.push(Kind::Int, start, self.at))
+        // Eighteen digits fit whatever they are.
+        let fits = || digits < 19 || std::str::from_utf8(&self.bytes[start..self.at]).is_ok_and(|text| text.parse::<i64>().is_ok());
+        (digits > 0 && !leading_zero && !goes_on && fits()).then(|| self.push(Kind::Int, start, self.at))
     }
 
     /// A text without escapes and control characters.
@@ -347,5 +349,100 @@ impl Pass<'_> {
             other = if matches!(value.kind, Kind::Object | Kind::Array) { value.end as usize } else { other + 2 };
         }
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use event::Document;
+    use proptest::prelude::*;
+    use sonic_rs::{JsonContainerTrait, JsonValueTrait, Value};
+
+    /// What both ways must agree on.
+    fn assert_same(at: At<'_>, value: &Value) {
+        assert_eq!(at.text(), value.as_str());
+        assert_eq!(at.int(), value.as_i64());
+        assert_eq!(at.bool(), value.as_bool());
+        assert_eq!((at.is_null(), at.is_object()), (value.is_null(), value.is_object()));
+        match (at.elements(), value.as_array()) {
+            (Some(elements), Some(array)) => {
+                let elements: Vec<At<'_>> = elements.collect();
+                assert_eq!(elements.len(), array.len());
+                elements.into_iter().zip(array.iter()).for_each(|(at, value)| assert_same(at, value));
+            }
+            (elements, array) => assert_eq!(elements.is_some(), array.is_some()),
+        }
+        if let Some(object) = value.as_object() {
+            let members: Vec<_> = at.members().collect();
+            assert_eq!(members.len(), object.len());
+            let hint = std::cell::Cell::new(0);
+            for ((name, at), (key, value)) in members.into_iter().zip(object.iter()) {
+                assert_eq!(name, key);
+                assert_eq!(at.get("no such key", &hint).is_some(), value.get("no such key").is_some());
+                assert_same(at, value);
+            }
+            // In any order, from any hint.
+            for (key, value) in object.iter().collect::<Vec<_>>().into_iter().rev() {
+                assert_same(at.get(key, &hint).expect(key), value);
+            }
+        }
+    }
+
+    fn check(text: &str) -> bool {
+        let Some(tape) = Tape::of(text.as_bytes()) else { return false };
+        let document = Document::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{text:?} is refused by the parser: {error}"));
+        assert!(!document.has_duplicate_keys(), "{text:?}");
+        assert_same(tape.root(), document.root());
+        true
+    }
+
+    #[test]
+    fn plain_records_are_read() {
+        for source in crate::SOURCES.iter().filter(|source| source.sample.starts_with('{')) {
+            assert_eq!(check(source.sample), !source.sample.contains('\\'), "{}", source.name);
+        }
+        for text in ["{}", "{ \"a\" : [ 1 , -20 , true,false,null,\"\" ] }\n", "{\"é\":{\"\":{}},\"b\":[[],[{}]]}", "{\"a\":[9223372036854775807,-9223372036854775808]}"] {
+            assert!(check(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_plain_is_left_to_the_parser() {
+        for text in [
+            "", "[]", "{", "{}}", "{} {}", "{\"a\":1,\"a\":2}", "{\"a\":{\"b\":1,\"c\":[],\"b\":2}}", "{\"a\":\"\\n\"}", "{\"a\":\"x\ny\"}", "{\"a\":1.5}",
+            "{\"a\":01}", "{\"a\":-0}", "{\"a\":-}", "{\"a\":1e5}", "{\"a\":9223372036854775808}", "{\"a\":}", "{\"a\"}", "{\"a\":1,}", "{,}", "{\"a\":[1,]}",
+            "{\"a\":nul}", "{\"a\":truex}", "{\"a\":+1}", "{\"a\":1x}", "{\"a\u{1}\":1}",
+        ] {
+            assert!(!check(text), "{text}");
+        }
+        assert!(Tape::of(b"{\"a\":\"\xff\"}").is_none());
+        let deep = |n: usize| format!("{{\"a\":{}{}}}", "[".repeat(n), "]".repeat(n));
+        assert!(check(&deep(DEPTH_MAX - 1)) && !check(&deep(DEPTH_MAX)));
+        let many: Vec<String> = (0..100).map(|n| format!("\"k{n}\":{n}")).collect();
+        assert!(check(&format!("{{{}}}", many.join(","))));
+        assert!(!check(&format!("{{{},\"k7\":1}}", many.join(","))));
+    }
+
+    proptest! {
+        /// Whatever is done to the bytes of a record, what the tape takes the parser takes too, and reads the same in it.
+        #[test]
+        fn the_tape_takes_no_more_than_the_parser(
+            source in 0..crate::SOURCES.len(),
+            edits in prop::collection::vec((any::<prop::sample::Index>(), prop::sample::select(b"\"\\{}[]:,0195-.eE truefalsn\n\x01\x1f\xc3\xa9Aa".to_vec()), 0..3u8), 0..6),
+        ) {
+            let mut bytes = crate::SOURCES[source].sample.as_bytes().to_vec();
+            for (index, byte, how) in edits {
+                let at = index.index(bytes.len());
+                match how {
+                    0 => bytes[at] = byte,
+                    1 => bytes.insert(at, byte),
+                    _ => drop(bytes.remove(at)),
+                }
+            }
+            if let Ok(text) = std::str::from_utf8(&bytes) {
+                check(text);
+            }
+        }
     }
 }
