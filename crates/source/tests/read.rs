@@ -278,8 +278,9 @@ fn a_time_that_nothing_confirms_is_not_believed() {
     // Long silences are ordinary, also where the files are cut in them.
     check(&[&[("a", 0.0), ("b", hour), ("c", 2.0 * hour), ("d", 2.0 * hour)]], "a@0 b@3600 c@7200 d@7200");
     check(&[&[("a", 0.0)], &[("b", hour)], &[("c", 2.0 * hour)], &[("d", 2.0 * hour)]], "a@0 b@3600 c@7200 d@7200");
-    // The very last one has nothing behind it.
-    check(&[&[("a", 0.0), ("b", hour)]], "a@0 b@0?");
+    // The very last one has nothing behind it: a silence of a day is believed, more is not.
+    check(&[&[("a", 0.0), ("b", hour)]], "a@0 b@3600");
+    check(&[&[("a", 0.0), ("b", 25.0 * hour)]], "a@0 b@0?");
 }
 
 #[test]

@@ -8,12 +8,16 @@
 //! - A jump backward counts when the next dated record stays there: close to it, or still more than ten minutes before the last believed time. (Two hosts'
 //!   recordings in two files are a jump backward at the start of the second, and long silences in it must not undo that.)
 //! - The first of all is doubted only when the next is more than ten minutes earlier.
-//! - A jump that nothing follows is not confirmed.
+//! - A jump that nothing follows cannot be confirmed. Forward by at most a day it is a silence before the last record, which is how half of all honest recordings
+//!   of a quiet host end, and is believed; any other is not.
 
 use event::{Span, Time};
 
 /// A step longer than this is a jump.
 pub(super) const JUMP: Span = Span::minutes(10);
+
+/// The longest silence before the last record of a source that is believed although nothing confirms it.
+pub(super) const LAST_SILENCE_MAX: Span = Span::minutes(24 * 60);
 
 /// Whether a record at `time` is believed, between the last believed time of its source and what the next dated record of its source says.
 pub(super) fn believed(time: Time, previous: Option<Time>, next: Option<Time>) -> bool {
@@ -21,7 +25,7 @@ pub(super) fn believed(time: Time, previous: Option<Time>, next: Option<Time>) -
         (None, Some(next)) => next >= time.minus(JUMP),
         (None, None) => true,
         (Some(previous), _) if is_near(time, previous) => true,
-        (Some(_), None) => false,
+        (Some(previous), None) => time > previous && time - previous <= LAST_SILENCE_MAX,
         (Some(previous), Some(next)) if time > previous => next >= time.minus(JUMP),
         (Some(previous), Some(next)) => next <= time + JUMP || next < previous.minus(JUMP),
     }
@@ -55,6 +59,7 @@ mod tests {
     fn long_silences_are_believed() {
         check(&[0.0, 1.0, 2.0, 9.0, 9.01], ".....");
         check(&[5.0], ".");
+        check(&[0.0, 0.01, 24.0], "...");
     }
 
     #[test]
@@ -64,6 +69,7 @@ mod tests {
         check(&[500.0, 0.0, 0.01], "s..");
         check(&[0.0, 500.0, 0.01, 500.0, 0.02, 0.03], ".s.s..");
         check(&[0.0, 0.01, 500.0], "..s");
+        check(&[10.0, 10.01, 0.0], "..s");
     }
 
     #[test]
