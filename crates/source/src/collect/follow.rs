@@ -1,18 +1,18 @@
-//! Follows the event stream through its breaks, and compares the lists after each.
+//! Follows the event stream through its breaks.
 
-use super::client::{AskError, Connection, Endpoint};
+use super::client::{AskError, Endpoint};
 use super::inspect::Inspector;
 use super::lines::{Lines, Piece};
+use super::look::Look;
 use super::outlet::{Inlet, Outlet};
-use super::want::{Ask, Line, Object, Urgency};
+use super::want::Line;
 use event::fact::Sight;
 use event::{SmolStr, Time};
 use http_body_util::BodyExt;
 use hyper::Method;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Incoming;
 use serde::Deserialize;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
@@ -34,24 +34,23 @@ const PING_EVERY: Duration = Duration::from_secs(15);
 /// Later than this is worth a note, and one note in this time is enough.
 const LAG_MIN: i64 = 2_000_000_000;
 const LAG_NOTE_EVERY: Duration = Duration::from_secs(10);
-/// A list is asked for again when containers came or went meanwhile, at most so often.
-const LIST_ATTEMPTS: u64 = 5;
 /// Docker keeps this many past events: a replay that is full may have lost its beginning.
 const REPLAY_MAX: u64 = 256;
 
-struct Follower {
-    outlet: Rc<Outlet>,
-    inspector: Rc<Inspector>,
+/// The collector's memory of its stream. All of it lives on one thread.
+pub(super) struct Follower {
+    pub(super) outlet: Rc<Outlet>,
+    pub(super) inspector: Rc<Inspector>,
     /// The last event: its time and its bytes, by which a replay is recognised as gapless.
     last: RefCell<Option<(i64, Vec<u8>)>>,
     resume: RefCell<Option<Resume>>,
     /// How far the engine's clock is ahead of ours, in nanoseconds.
-    clock_offset: Cell<i64>,
+    pub(super) clock_offset: Cell<i64>,
     connected_at: Cell<i64>,
     lag_noted: Cell<Option<Instant>>,
-    looking: Cell<bool>,
+    pub(super) looking: Cell<bool>,
     /// A look that was asked for while another was under way.
-    look_again: Cell<Option<Look>>,
+    pub(super) look_again: Cell<Option<Look>>,
 }
 
 /// A stream that has just been taken up again.
@@ -168,35 +167,9 @@ async fn subscribe(endpoint: &Endpoint, since: Option<i64>) -> Result<Incoming, 
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
-struct Info {
-    name: String,
-    system_time: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-struct Listed {
-    id: String,
-}
-
-/// The ids in a list. A list can have megabytes, and this thread must not be busy with it for as long as Docker waits for a subscriber.
-async fn listed(body: Bytes) -> Vec<String> {
-    let parse = move || serde_json::from_slice::<Vec<Listed>>(&body).unwrap_or_default().into_iter().map(|entry| entry.id).collect();
-    tokio::task::spawn_blocking(parse).await.unwrap_or_default()
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Look {
-    /// What stands at start.
-    Start,
-    /// What was missed; `everything`: what is known may have changed, too.
-    Again { everything: bool },
-}
-
-impl Look {
-    fn everything(self) -> bool {
-        self != Look::Again { everything: false }
-    }
+pub(super) struct Info {
+    pub(super) name: String,
+    pub(super) system_time: String,
 }
 
 impl Follower {
@@ -350,95 +323,5 @@ impl Follower {
                 self.outlet.tick();
             }
         }
-    }
-
-    /// Reads the lists and asks about what is in them. One look at a time; what is asked for meanwhile follows.
-    async fn look(self: Rc<Self>, look: Look) {
-        if self.looking.replace(true) {
-            let everything = look.everything() || self.look_again.get().is_some_and(Look::everything);
-            self.look_again.set(Some(Look::Again { everything }));
-            return;
-        }
-        let mut next = Some(look);
-        while let Some(look) = next {
-            let endpoint = self.inspector.endpoint();
-            if let Ok(mut connection) = endpoint.connect().await {
-                self.look_with(&mut connection, look).await;
-            }
-            next = self.look_again.take();
-        }
-        self.looking.set(false);
-    }
-
-    async fn look_with(&self, connection: &mut Connection, look: Look) {
-        if look != Look::Start {
-            self.outlet.note(Sight::Reconciled);
-        }
-        if let Some(body) = self.record(connection, "docker_info", "/info").await {
-            let info: Info = serde_json::from_slice(&body).unwrap_or_default();
-            if let Some(theirs) = Time::parse(&info.system_time) {
-                self.clock_offset.set(theirs.0.saturating_sub(self.outlet.now().0));
-            }
-        }
-        self.record(connection, "docker_info", "/version").await;
-        self.look_at_containers(connection, look).await;
-        for image in self.list(connection, "docker_images", "/images/json").await {
-            self.inspector.ask_once(Ask::new(Object::Image, image, Urgency::Standing));
-        }
-        for network in self.list(connection, "docker_networks", "/networks").await {
-            // The list leaves out who is on a network.
-            if look.everything() {
-                self.inspector.ask(Ask::new(Object::Network, network, Urgency::Standing));
-            }
-        }
-        self.record(connection, "docker_volumes", "/volumes").await;
-    }
-
-    /// The list of containers, taken while none came or went: otherwise it would contradict the events around it.
-    async fn look_at_containers(&self, connection: &mut Connection, look: Look) {
-        let path = "/containers/json?all=1";
-        for attempt in 1..=LIST_ATTEMPTS {
-            let before = self.inspector.turnover.get();
-            let Some(body) = self.answer(connection, path).await else { return };
-            // Events that were on their way when the list was made arrive first.
-            sleep(Duration::from_millis(20 * attempt)).await;
-            if self.inspector.turnover.get() != before && attempt < LIST_ATTEMPTS {
-                continue;
-            }
-            self.outlet.stats().answers.fetch_add(1, Ordering::Relaxed);
-            self.outlet.data("docker_containers", &body);
-            let ids: BTreeSet<String> = listed(body).await.into_iter().collect();
-            self.inspector.only_these_stand(&ids);
-            for id in ids {
-                if self.inspector.stands(&id) || look.everything() {
-                    self.inspector.ask(Ask::new(Object::Container, id, Urgency::Standing));
-                }
-            }
-            return;
-        }
-    }
-
-    async fn list(&self, connection: &mut Connection, source: &'static str, path: &str) -> Vec<String> {
-        match self.record(connection, source, path).await {
-            Some(body) => listed(body).await,
-            None => Vec::new(),
-        }
-    }
-
-    async fn record(&self, connection: &mut Connection, source: &'static str, path: &str) -> Option<Bytes> {
-        let body = self.answer(connection, path).await?;
-        self.outlet.stats().answers.fetch_add(1, Ordering::Relaxed);
-        self.outlet.data(source, &body);
-        Some(body)
-    }
-
-    async fn answer(&self, connection: &mut Connection, path: &str) -> Option<Bytes> {
-        let reason = match connection.ask(Method::GET, path, None).await {
-            Ok(answer) if answer.is_good() => return Some(answer.body),
-            Ok(answer) => answer.message(),
-            Err(error) => error.to_string(),
-        };
-        self.outlet.note(Sight::Missed { object: SmolStr::new_static("list"), id: SmolStr::new(path), reason: SmolStr::new(reason) });
-        None
     }
 }

@@ -5,13 +5,14 @@
 //! *Subscribe* ([`client`]) → lines ([`lines`]) → the way out ([`outlet`]), and from each line the questions that it raises ([`want`]), asked on other
 //! connections ([`inspect`]). One thread does all of it and waits for nothing but the network: Docker silently skips a subscriber that blocks for 100 ms,
 //! so the socket is drained into memory before anything else is done. When the stream breaks, it is taken up again from the last event, and the lists
-//! are compared ([`follow`]).
+//! are compared ([`follow`], [`look`]).
 
 mod address;
 mod client;
 mod follow;
 mod inspect;
 mod lines;
+mod look;
 mod outlet;
 mod tls;
 mod want;
