@@ -15,6 +15,11 @@ pub trait Detect: Send {
     /// Fires every timer due at `now`.
     fn fire(&mut self, _now: Time, _out: &mut Vec<Signal>) {}
 
+    /// How much was forgotten so far because a bound was reached.
+    fn forgotten(&self) -> u64 {
+        0
+    }
+
     /// All state.
     fn freeze(&self) -> Vec<u8>;
 

@@ -2,6 +2,7 @@
 
 use crate::detect::Detect;
 use crate::order::{self, Admission, Order, Ready};
+use crate::pressure::Voice;
 use crate::repeats::{self, Repeats};
 use crate::report::Report;
 use crate::sight;
@@ -47,6 +48,7 @@ pub struct Engine {
     due: Option<Time>,
     now: Time,
     report: Report,
+    voice: Voice,
     emit: Emit,
     queue: VecDeque<(Event, usize)>,
     signals: Vec<Signal>,
@@ -62,6 +64,7 @@ struct Frozen {
     judge: Vec<u8>,
     now: Time,
     report: Report,
+    voice: Voice,
 }
 
 impl Engine {
@@ -88,6 +91,7 @@ impl Engine {
             due: None,
             now: Time::MIN,
             report: Report::default(),
+            voice: Voice::default(),
             emit,
             queue: VecDeque::new(),
             signals: Vec::new(),
@@ -133,7 +137,13 @@ impl Engine {
 
     /// What has been counted.
     pub fn report(&self) -> Report {
-        Report { forced: self.order.forced, repeats_forgotten: self.repeats.forgotten, judge: self.judge.report(), ..self.report }
+        Report {
+            forced: self.order.forced,
+            repeats_forgotten: self.repeats.forgotten,
+            correlations_forgotten: self.detector.forgotten(),
+            judge: self.judge.report(),
+            ..self.report
+        }
     }
 
     /// When the engine acted last.
@@ -186,6 +196,17 @@ impl Engine {
         }
         self.queue.push_back((event, 0));
         self.run(out);
+        if self.bounded() {
+            let row = self.derivers.len() + 1;
+            let said = self.voice.say(&self.report(), self.now);
+            self.queue.extend(said.into_iter().map(|event| (event, row)));
+            self.run(out);
+        }
+    }
+
+    /// Whether a bound has been met at all, which it hardly ever is.
+    fn bounded(&self) -> bool {
+        self.order.forced + self.repeats.forgotten + self.judge.report().evicted + self.detector.forgotten() > 0
     }
 
     /// What stands for a record that could not be read: a note of its source's sight, so that the inventory says it as it says all else.
@@ -271,6 +292,7 @@ impl Engine {
             judge: self.judge.freeze(),
             now: self.now,
             report: self.report,
+            voice: self.voice.clone(),
         };
         let mut bytes = STATE_HEAD.to_vec();
         bytes.extend(STATE_VERSION.to_le_bytes());
@@ -305,6 +327,7 @@ impl Engine {
         self.repeats = Repeats::thaw(frozen.repeats);
         self.now = frozen.now;
         self.report = frozen.report;
+        self.voice = frozen.voice;
         self.due = self.next_due();
         Ok(())
     }

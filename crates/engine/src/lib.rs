@@ -5,6 +5,7 @@
 pub mod detect;
 pub mod engine;
 pub mod order;
+pub mod pressure;
 pub mod repeats;
 pub mod report;
 pub mod rules;

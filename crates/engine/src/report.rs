@@ -29,6 +29,8 @@ pub struct Report {
     pub unknown: u64,
     /// Records that acted before their wait was over, for want of room.
     pub forced: u64,
+    /// Groups and events that correlations forgot for want of room.
+    pub correlations_forgotten: u64,
     /// What the judge has counted.
     pub judge: JudgeReport,
 }

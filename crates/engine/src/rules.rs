@@ -30,6 +30,12 @@ impl Detect for Matcher {
         Matcher::step(self, event, out);
     }
 
+    fn forgotten(&self) -> u64 {
+        let pressure = self.pressure();
+        // Evidence between the first and the last records is left out by design, and counted by the correlation itself.
+        pressure.groups + pressure.entries
+    }
+
     fn freeze(&self) -> Vec<u8> {
         Matcher::freeze(self)
     }

@@ -85,7 +85,7 @@ impl Case {
     pub fn open(card: &RuleCard, signal: &Signal, key: String, identity: &str, entity: IndexMap<SmolStr, Value>) -> Case {
         let mut case = Case {
             key,
-            id: key::id(&card.strategy, identity, signal.last),
+            id: key::id(&card.strategy, &card.behaviour, identity, signal.last),
             behaviour: card.behaviour.clone(),
             strategy: card.strategy.clone(),
             rule: card.rule.clone(),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// What signals amount to: one behaviour of one entity, from its opening to its close.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// Hash of (strategy, entity, opening): the same in every replay.
+    /// Hash of (strategy, behaviour, entity, opening): the same in every replay.
     pub id: SmolStr,
     /// Strategy that opened it.
     pub strategy: SmolStr,

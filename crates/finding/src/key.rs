@@ -44,10 +44,10 @@ pub fn joining(behaviour: &str, identity: &str) -> String {
     format!("{}:{behaviour};{identity}", behaviour.len())
 }
 
-/// The id of a finding: the same in every replay.
-pub fn id(strategy: &str, identity: &str, opening: event::Time) -> SmolStr {
+/// The id of a finding: the same in every replay. One event may open findings of several behaviours of one strategy, so the behaviour takes part.
+pub fn id(strategy: &str, behaviour: &str, identity: &str, opening: event::Time) -> SmolStr {
     let mut hash = Sha256::new();
-    for part in [strategy.as_bytes(), identity.as_bytes(), &opening.0.to_be_bytes()] {
+    for part in [strategy.as_bytes(), behaviour.as_bytes(), identity.as_bytes(), &opening.0.to_be_bytes()] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }

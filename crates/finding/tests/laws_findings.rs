@@ -253,6 +253,15 @@ fn ids_are_the_same_in_every_replay_and_independent_of_later_signals() {
 }
 
 #[test]
+fn two_behaviours_of_one_strategy_opened_by_one_event_have_ids_of_their_own() {
+    let cards = Arc::new(vec![card("a", "x", Level::Low, "one", 0), card("a", "y", Level::Low, "two", 0)]);
+    let mut changes = Vec::new();
+    Judge::new(cards).apply(vec![signal(0, 1, 0), signal(1, 1, 0)], seconds(0), &mut changes);
+    assert_eq!(changes.len(), 2);
+    assert_ne!(changes[0].finding().id, changes[1].finding().id);
+}
+
+#[test]
 fn what_context_explains_is_recorded_until_something_goes_beyond_it() {
     let explained = |rule, s| Signal { explained: Some("known".into()), ..signal(rule, 1, s) };
     let (changes, judge) = play([(0, vec![explained(0, 0)]), (5, vec![explained(1, 5)])]);
