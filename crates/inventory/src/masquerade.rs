@@ -16,9 +16,10 @@ use crate::timers::TimerKey;
 use crate::world::World;
 use event::dictionary as d;
 use event::fact::{Fact, ImageAction};
-use event::{DerivedBuilder, Event, SmolStr, Span, Time};
+use event::{DerivedBuilder, Event, Provenance, SmolStr, Span, Time};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// How long a container is judged again when more becomes known of it.
 const WATCH: Span = Span::seconds(2);
@@ -76,6 +77,8 @@ struct Watched {
     due: Time,
     /// Known name that its own name or a label resembles without a right to it.
     wears: Option<SmolStr>,
+    /// Records of its creation while its inspect is awaited: only that tells whether the operator's context knows it.
+    waiting: Vec<Arc<Provenance>>,
 }
 
 /// What was found.
@@ -102,23 +105,36 @@ impl Row for State {
                     }
                 }
             }
-            Step::Created { id, .. } | Step::Found { id } | Step::Renamed { id, .. } => {
+            Step::Created { id, .. } | Step::Found { id } => {
                 self.watch(id, true, host, cause, out);
-                self.judge(id, world, host, cause, out);
+                if host.container(id).is_some_and(|container| container.posture.is_none()) {
+                    if let Some(watched) = self.watched.get_mut(&(cause.host.clone(), id.clone())) {
+                        watched.waiting.extend(cause.evidence.first().cloned());
+                    }
+                } else {
+                    self.judge(id, world, host, cause.at, &cause.evidence, out);
+                }
             }
+            Step::Renamed { id, .. } => {
+                self.watch(id, true, host, cause, out);
+                if !self.waits(host, id) {
+                    self.judge(id, world, host, cause.at, &cause.evidence, out);
+                }
+            }
+            Step::Removed { id, .. } if self.waits(host, id) => self.judge(id, world, host, cause.at, &cause.evidence, out),
             Step::Inspected { id, first, .. } => {
                 if *first {
                     self.used(id, host);
                     self.watch(id, false, host, cause, out);
                 }
-                self.judge(id, world, host, cause, out);
+                self.judge(id, world, host, cause.at, &cause.evidence, out);
             }
             Step::ImageInspected { id, .. } => {
                 let fresh: Vec<Id> =
                     self.watched.keys().filter(|(on, _)| *on == cause.host).map(|(_, container)| container.clone()).collect();
                 for container in fresh {
-                    if host.container(&container).is_some_and(|container| container.image_id == *id) {
-                        self.judge(&container, world, host, cause, out);
+                    if host.container(&container).is_some_and(|container| container.image_id == *id) && !self.waits(host, &container) {
+                        self.judge(&container, world, host, cause.at, &cause.evidence, out);
                     }
                 }
             }
@@ -126,11 +142,15 @@ impl Row for State {
         }
     }
 
-    fn fire(&mut self, key: &TimerKey, now: Time, _: &World, _: &mut RowOut<'_>) {
-        let key = (key.host.clone(), key.id.clone());
-        if self.watched.get(&key).is_some_and(|watched| watched.due <= now) {
-            self.watched.swap_remove(&key);
+    fn fire(&mut self, key: &TimerKey, now: Time, world: &World, out: &mut RowOut<'_>) {
+        let place = (key.host.clone(), key.id.clone());
+        if self.watched.get(&place).is_none_or(|watched| watched.due > now) {
+            return;
         }
+        if let Some(host) = world.host(&key.host).filter(|host| self.waits(host, &key.id)) {
+            self.judge(&key.id, world, host, now, &[], out);
+        }
+        self.watched.swap_remove(&place);
     }
 }
 
@@ -218,24 +238,33 @@ impl State {
     }
 
     /// Says what of a container's names is not borne out and was not said yet.
-    fn judge(&mut self, id: &Id, world: &World, host: &Host, cause: &Event, out: &mut RowOut<'_>) {
-        let key = (cause.host.clone(), id.clone());
+    fn judge(&mut self, id: &Id, world: &World, host: &Host, at: Time, records: &[Arc<Provenance>], out: &mut RowOut<'_>) {
+        let key = (host.name.clone(), id.clone());
         let (Some(container), true) = (host.container(id), self.watched.contains_key(&key)) else { return };
         let likeness = self.likeness(&container.image);
         let Some(watched) = self.watched.get(&key) else { return };
         let found = self.evidence(container, watched, likeness, host);
-        if found.evidence & !watched.said == 0 {
-            return;
-        }
+        let new = found.evidence & !watched.said != 0;
+        let mut evidence = records.to_vec();
         if let Some(watched) = self.watched.get_mut(&key) {
             watched.said |= found.evidence;
+            let earlier = std::mem::take(&mut watched.waiting).into_iter();
+            evidence.extend(earlier.filter(|record| !records.iter().any(|known| Arc::ptr_eq(known, record))));
         }
-        let builder = DerivedBuilder::caused_by(d::IMAGE_MASQUERADE, "masquerade", cause).about(&container.id.text());
-        let repositories = self.uses.get(&(cause.host.clone(), container.image_id.clone())).cloned();
+        if !new {
+            return;
+        }
+        let builder = DerivedBuilder::at(d::IMAGE_MASQUERADE, "masquerade", at, host.name.clone(), evidence).about(&container.id.text());
+        let repositories = self.uses.get(&(host.name.clone(), container.image_id.clone())).cloned();
         let image_id = Some(&container.image_id).filter(|image_id| !image_id.is_empty());
         let mut builder = image_fields(builder, &found, image_id, &container.image, repositories);
-        container_fields(&mut builder, world, host, container, cause.time);
+        container_fields(&mut builder, world, host, container, at);
         out.emit(builder.build());
+    }
+
+    /// Whether a container's inspect is awaited before its names are judged.
+    fn waits(&self, host: &Host, id: &Id) -> bool {
+        self.watched.get(&(host.name.clone(), id.clone())).is_some_and(|watched| !watched.waiting.is_empty())
     }
 
     /// Which known name an image reference resembles.
@@ -433,6 +462,8 @@ mod tests {
         play.container("c1", "k8s_kube-proxy_x_kube-system_1_0", "alpine:3.20", ContainerAction::Create);
         let labels = [("io.kubernetes.pod.uid", "1"), ("io.kubernetes.container.name", "kube-proxy")];
         play.labelled("c2", "k8s_kube-proxy_y_kube-system_1_0", "alpine:3.20", ContainerAction::Create, &labels);
+        assert_eq!(draw(&play), "", "the inspect may still come");
+        play.wait(2.1);
         assert_eq!(draw(&play), "k8s_kube-proxy_x_kube-system_1_0 | - | alpine:3.20 | kube-proxy | kubelet_name_without_labels");
     }
 
@@ -444,12 +475,14 @@ mod tests {
         play.container("c3", "datadog-agent", "gcr.io/datadoghq/agent:7", ContainerAction::Create);
         play.container("c4", "x", "falcоsecurity/fаlco:1", ContainerAction::Create);
         play.labelled("c6", "y", "alpine", ContainerAction::Create, &[("app", "falcо"), ("note", "für alle")]);
+        play.wait(2.1);
         play.container("c5", "x", "alpine", ContainerAction::Create).container(
             "c5",
             "tetragon",
             "alpine",
             ContainerAction::Rename { old_name: None },
         );
+        play.wait(2.1);
         assert_eq!(
             draw(&play),
             "falc0 | - | alpine:3.20 | falco | similar_name\nx | - | falcоsecurity/fаlco:1 | falco | similar_name\n\

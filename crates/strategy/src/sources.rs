@@ -49,6 +49,7 @@ const KINDS: &[(&str, AnyOf)] = &[
     ("sensor.", &[]),
     ("event.integrity", EVENTS),
     ("container.", EVENTS),
+    ("image.masquerade", &["docker_container", "docker_events"]),
     ("image.", EVENTS),
     ("network.", EVENTS),
     ("monitoring.", EVENTS),
