@@ -20,6 +20,9 @@ use std::sync::Arc;
 /// How long an update waits for the inspect that shows it.
 pub const WAIT: Span = Span::seconds(5);
 
+/// How long before its event an update may have shown in an inspect: the answer to an earlier question is taken a moment after the question.
+const AHEAD: Span = Span::seconds(1);
+
 /// Updated containers that are remembered, for counting steps.
 const UPDATED_MAX: usize = 16_384;
 
@@ -39,6 +42,10 @@ struct Updated {
     evidence: Vec<Arc<Provenance>>,
     /// How often each property has changed.
     steps: Vec<(SmolStr, u32)>,
+    /// When an inspect last showed a change.
+    shown: Option<Time>,
+    /// The updates that wait came so soon after it that it shows them too.
+    ahead: bool,
     touched: Time,
 }
 
@@ -55,6 +62,7 @@ impl Row for State {
                     out.cancel(updated.due, TimerKey::new(&cause.host, id));
                 }
                 updated.waiting = updated.waiting.saturating_add(1);
+                updated.ahead = updated.shown.is_some_and(|shown| shown + AHEAD >= cause.at);
                 updated.due = cause.at + WAIT;
                 updated.touched = cause.at;
                 if updated.evidence.len() < 10 {
@@ -101,6 +109,10 @@ impl State {
         let updated = self.updated.entry(key).or_default();
         updated.touched = cause.at;
         let waiting = std::mem::take(&mut updated.waiting);
+        let ahead = std::mem::take(&mut updated.ahead);
+        if !changes.is_empty() {
+            updated.shown = Some(cause.at);
+        }
         let earlier = std::mem::take(&mut updated.evidence);
         if waiting > 0 {
             out.cancel(updated.due, TimerKey::new(&cause.host, id));
@@ -129,7 +141,7 @@ impl State {
                 out.emit(builder.build());
             }
         }
-        if waiting > 1 || waiting == 1 && changes.is_empty() {
+        if waiting > 1 || waiting == 1 && changes.is_empty() && !ahead {
             let builder = about_container(CONTAINER_CHANGED, "changed", cause, world, host, container).evidence(evidence);
             say_unseen(builder, container, out);
         }
@@ -236,6 +248,19 @@ mod tests {
         assert_eq!(play.draw(CONTAINER_CHANGED, &["change.unseen"]), "true\ntrue\ntrue\ntrue");
         play.wait(20.0);
         assert_eq!(play.draw(CONTAINER_CHANGED, FIELDS).lines().count(), 4);
+    }
+
+    #[test]
+    fn an_update_that_an_earlier_inspect_shows_already_is_not_unseen() {
+        let mut play = Play::new();
+        play.run("a", spec(0.5, ""));
+        // The answer to an older question was taken after the update, and stands before it.
+        play.inspect(spec(2.0, "")).wait(0.1);
+        update(&mut play).inspect(spec(2.0, ""));
+        assert_eq!(play.draw(CONTAINER_CHANGED, &["change.property", "change.unseen"]), "limits.cpu | false");
+        play.wait(3.0);
+        update(&mut play).inspect(spec(2.0, ""));
+        assert_eq!(play.draw(CONTAINER_CHANGED, &["change.property", "change.unseen"]), "limits.cpu | false\n- | true");
     }
 
     #[test]

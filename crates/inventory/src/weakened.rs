@@ -69,6 +69,7 @@ impl State {
         let Some(key) = key(host, id) else { return };
         let Some(container) = host.container(id) else { return };
         let Some(posture) = &container.posture else { return };
+        let by_image = owner::workload(container).is_some_and(|workload| workload.starts_with("image:"));
         let now = Last { container: id.clone(), posture: posture.clone(), gone: None, stale: false };
         let before = match self.last.get_mut(&key) {
             Some(last) if Arc::ptr_eq(&last.posture, posture) || last.posture == *posture => {
@@ -86,6 +87,10 @@ impl State {
             }
         };
         if before.gone.is_some_and(|gone| gone + KEEP < cause.at) || !out.wants(d::WORKLOAD_WEAKENED) {
+            return;
+        }
+        // Beside one that is there still, a nameless one of the same image and command is another container, not the same one come back.
+        if by_image && before.container != *id && before.gone.is_none() {
             return;
         }
         for change in weaker(&before.posture, posture, before.stale) {
@@ -313,6 +318,18 @@ mod tests {
             .run("c3", of("job", false))
             .run("c4", of("job2", true));
         assert_eq!(draw(&play), "");
+    }
+
+    #[test]
+    fn nameless_containers_of_one_image_side_by_side_are_not_paired() {
+        let mut play = Play::new();
+        let of = |name: &str, privileged| ContainerSpec { name: name.into(), image: "alpine:3.20".into(), privileged, ..ContainerSpec::default() };
+        play.run("c1", of("hopeful_lovelace", false)).run("c2", of("wise_turing", true));
+        assert_eq!(draw(&play), "");
+        // Where the one before is gone, the next has taken its place.
+        play.run("c3", of("keen_hopper", false)).container("c3", "keen_hopper", "alpine:3.20", ContainerAction::Destroy);
+        play.run("c4", of("calm_curie", true));
+        assert_eq!(draw(&play).lines().count(), 1);
     }
 
     #[test]
