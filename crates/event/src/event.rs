@@ -143,6 +143,9 @@ impl Event {
     }
 }
 
+/// Room for the fields of nearly every derived event.
+const FIELDS_USUAL: usize = 64;
+
 /// Builds a derived event; absent values are left out.
 #[derive(Clone, Debug)]
 pub struct DerivedBuilder {
@@ -162,7 +165,7 @@ impl DerivedBuilder {
                 source: SmolStr::new_static(deriver),
                 host: cause.host.clone(),
                 subject: cause.subject.clone(),
-                fields: Fields::Derived(Vec::with_capacity(24)),
+                fields: Fields::Derived(Vec::with_capacity(FIELDS_USUAL)),
                 evidence: cause.evidence.clone(),
             },
         }
@@ -180,7 +183,7 @@ impl DerivedBuilder {
                 source: SmolStr::new_static(deriver),
                 host,
                 subject: SmolStr::default(),
-                fields: Fields::Derived(Vec::with_capacity(24)),
+                fields: Fields::Derived(Vec::with_capacity(FIELDS_USUAL)),
                 evidence,
             },
         }

@@ -9,7 +9,7 @@ use crate::context::{Explained, Verdict};
 use crate::fields::container_fields_explained;
 use crate::host::{Host, reference_key};
 use crate::id::Id;
-use crate::image_ref::ImageRef;
+use crate::image_ref;
 use crate::posture::Danger;
 use crate::row::{Row, RowOut};
 use crate::step::{SeenBy, Step};
@@ -259,7 +259,7 @@ fn explained(world: &World, tally: &Tally, holds: &dyn Fn(u32) -> bool) -> Expla
 fn count(world: &World, host: &Host, container: &Container) -> Counted {
     Counted {
         fingerprint: container.fingerprint().unwrap_or_default(),
-        repository: ImageRef::parse(&container.image).map(|reference| SmolStr::new(reference.base())).unwrap_or_default(),
+        repository: image_ref::known(&container.image).map(|named| named.base.clone()).unwrap_or_default(),
         standing: container.stands(),
         started: container.ever_started(),
         inspected: container.inspected(),

@@ -3,12 +3,13 @@
 use crate::container::Container;
 use crate::context::Explained;
 use crate::host::Host;
-use crate::image_ref::ImageRef;
+use crate::image_ref;
 use crate::limits::Limits;
 use crate::owner;
 use crate::world::World;
 use event::dictionary as d;
-use event::{DerivedBuilder, Event, Kind, Provenance, Time, Value};
+use event::{DerivedBuilder, Event, Kind, Provenance, SmolStr, Time, Value};
+use smol_str::format_smolstr;
 use std::sync::Arc;
 
 /// Begins an event of `kind` about a container, with the fields of the group CONTAINER.
@@ -20,8 +21,10 @@ pub fn about_container(
     host: &Host,
     container: &Container,
 ) -> DerivedBuilder {
-    let mut builder = DerivedBuilder::caused_by(kind, deriver, cause).about(&container.id.text());
-    container_fields(&mut builder, world, host, container, cause.time);
+    let id = container.id.text();
+    let mut builder = DerivedBuilder::caused_by(kind, deriver, cause).about(&id);
+    let time = cause.time;
+    describe(&mut builder, id, world.context.explain(host, container, time), host, container, time);
     builder
 }
 
@@ -47,7 +50,12 @@ pub fn container_fields(builder: &mut DerivedBuilder, world: &World, host: &Host
 
 /// The same with a verdict of the context that speaks of more than this container.
 pub fn container_fields_explained(builder: &mut DerivedBuilder, explained: Explained, host: &Host, container: &Container, time: Time) {
-    builder.push(d::CONTAINER_ID, container.id.text());
+    describe(builder, container.id.text(), explained, host, container, time);
+}
+
+/// The same with the text of the container's id, which an event about it holds already.
+fn describe(builder: &mut DerivedBuilder, id: SmolStr, explained: Explained, host: &Host, container: &Container, time: Time) {
+    builder.push(d::CONTAINER_ID, id);
     builder.push(d::CONTAINER_NAME, &container.name);
     if !container.image.is_empty() {
         builder.push(d::CONTAINER_IMAGE_NAME, &container.image);
@@ -55,9 +63,9 @@ pub fn container_fields_explained(builder: &mut DerivedBuilder, explained: Expla
     if !container.image_id.is_empty() {
         builder.push(d::CONTAINER_IMAGE_ID, &container.image_id);
     }
-    if let Some(reference) = ImageRef::parse(&container.image) {
-        builder.push(d::CONTAINER_IMAGE_REPOSITORY, reference.repository());
-        if let Some(tag) = reference.effective_tag() {
+    if let Some(named) = image_ref::known(&container.image) {
+        builder.push(d::CONTAINER_IMAGE_REPOSITORY, &named.repository);
+        if let Some(tag) = &named.tag {
             builder.push(d::CONTAINER_IMAGE_TAG, tag);
         }
     }
@@ -72,7 +80,7 @@ pub fn container_fields_explained(builder: &mut DerivedBuilder, explained: Expla
         builder.push(d::CONTAINER_COMMAND_LINE, line);
     }
     if let Some(fingerprint) = container.fingerprint() {
-        builder.push(d::CONTAINER_FINGERPRINT, format!("{:012x}", fingerprint >> 16));
+        builder.push(d::CONTAINER_FINGERPRINT, format_smolstr!("{:012x}", fingerprint >> 16));
     }
     builder.push(d::CONTAINER_RUNTIME_NAME, host.runtime());
     match &container.role {

@@ -332,5 +332,5 @@ impl Lookup for Host {
 
 /// A reference as the map has it: with the tag that it implies, and without what only spells it otherwise.
 pub(crate) fn reference_key(reference: &str) -> SmolStr {
-    crate::image_ref::ImageRef::parse(reference).map_or_else(|| SmolStr::new(reference), |parsed| parsed.canonical())
+    crate::image_ref::known(reference).map_or_else(|| SmolStr::new(reference), |named| named.canonical.clone())
 }

@@ -1,6 +1,10 @@
 //! Image references taken apart. A reference is a claim; only the id and the registry's digest say what an image is.
 
+use crate::names;
 use smol_str::SmolStr;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
 
 /// The parts of a reference, as they were written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -106,6 +110,54 @@ impl ImageRef {
     pub fn related(&self, other: &ImageRef) -> bool {
         self.base() == other.base()
     }
+}
+
+/// What is asked of a reference with every event of a container.
+#[derive(Debug)]
+pub(crate) struct Named {
+    pub(crate) repository: SmolStr,
+    pub(crate) tag: Option<SmolStr>,
+    pub(crate) canonical: SmolStr,
+    pub(crate) base: SmolStr,
+    /// The monitoring tool whose name the path holds.
+    pub(crate) monitoring: Option<&'static str>,
+}
+
+/// References whose parts are remembered. Beyond it all are forgotten, and worked out anew.
+const REMEMBERED_MAX: usize = 4096;
+
+thread_local! {
+    /// A function of the text alone, so that nothing but time depends on what is remembered.
+    static REMEMBERED: RefCell<HashMap<SmolStr, Option<Rc<Named>>>> = RefCell::default();
+}
+
+/// The parts of a reference that are asked for again and again; `None` where [`ImageRef::parse`] gives none.
+pub(crate) fn known(text: &str) -> Option<Rc<Named>> {
+    if text.is_empty() || text.len() > LENGTH_MAX {
+        return named(text).map(Rc::new);
+    }
+    REMEMBERED.with_borrow_mut(|remembered| {
+        if let Some(known) = remembered.get(text) {
+            return known.clone();
+        }
+        if remembered.len() >= REMEMBERED_MAX {
+            remembered.clear();
+        }
+        let new = named(text).map(Rc::new);
+        remembered.insert(SmolStr::new(text), new.clone());
+        new
+    })
+}
+
+fn named(text: &str) -> Option<Named> {
+    let reference = ImageRef::parse(text)?;
+    Some(Named {
+        repository: reference.repository(),
+        tag: reference.effective_tag(),
+        canonical: reference.canonical(),
+        base: SmolStr::new(reference.base()),
+        monitoring: names::claims_monitoring(&reference.path),
+    })
 }
 
 /// Whether a text is an image id, full or short, rather than a reference.

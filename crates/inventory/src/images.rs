@@ -329,7 +329,7 @@ impl Images {
 }
 
 fn canonical(reference: &str) -> SmolStr {
-    ImageRef::parse(reference).map_or_else(|| SmolStr::new(reference), |parsed| parsed.canonical())
+    crate::image_ref::known(reference).map_or_else(|| SmolStr::new(reference), |named| named.canonical.clone())
 }
 
 /// The repositories among references, each once.

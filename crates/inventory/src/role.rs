@@ -3,7 +3,7 @@
 //! A *claim* is what the container says of itself: its name, its labels, its image's name. A *proof* is what it holds: host paths together with the rights
 //! that only a sensor needs, or what the operator declared. Claims never prove anything.
 
-use crate::image_ref::ImageRef;
+use crate::image_ref;
 use crate::names;
 use crate::posture::Posture;
 use serde::{Deserialize, Serialize};
@@ -59,7 +59,7 @@ fn claims(name: &str, image: &str, labels: &[(SmolStr, SmolStr)]) -> Vec<SmolStr
     if let Some(known) = names::claims_monitoring(name) {
         claims.push(format_smolstr!("name:{known}"));
     }
-    if let Some(known) = ImageRef::parse(image).and_then(|reference| names::claims_monitoring(&reference.path)) {
+    if let Some(known) = image_ref::known(image).and_then(|named| named.monitoring) {
         claims.push(format_smolstr!("image:{known}"));
     }
     for (key, value) in labels {

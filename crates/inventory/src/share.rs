@@ -10,6 +10,7 @@ use event::SmolStr;
 use event::fact::{ContainerSpec, Endpoint, Mount};
 use serde::Serialize;
 use siphasher::sip::SipHasher13;
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::hash::Hasher;
 use std::sync::Arc;
@@ -61,38 +62,27 @@ impl Share {
 
     /// A spec taken apart into what equal containers share, without its labels.
     pub(crate) fn kept(&mut self, spec: &ContainerSpec) -> Kept {
-        let mut shape = spec.clone();
-        shape.id = SmolStr::default();
-        shape.name = SmolStr::default();
-        shape.created = None;
-        shape.status = SmolStr::default();
-        shape.pid = 0;
-        shape.exit_code = None;
-        shape.oom_killed = false;
-        shape.started = None;
-        shape.finished = None;
-        shape.restart_count = 0;
-        shape.labels = Vec::new();
-        shape.exec_ids = Vec::new();
-        let command: Arc<[SmolStr]> = std::mem::take(&mut shape.command).into();
-        let mounts: Arc<[Mount]> = std::mem::take(&mut shape.mounts)
-            .into_iter()
-            .map(|mount| packed(Mount { target: self.text(&mount.target), ..mount }))
-            .collect();
-        let endpoints: Arc<[Endpoint]> = std::mem::take(&mut shape.networks)
-            .into_iter()
-            .map(|place| Endpoint { network: self.text(&place.network), network_id: self.text(&place.network_id), ..place })
+        let mounts: Arc<[Mount]> =
+            spec.mounts.iter().map(|mount| packed(Mount { target: self.text(&mount.target), ..mount.clone() })).collect();
+        let endpoints: Arc<[Endpoint]> = spec
+            .networks
+            .iter()
+            .map(|place| Endpoint { network: self.text(&place.network), network_id: self.text(&place.network_id), ..place.clone() })
             .collect();
         // Containers of one pod name each other here; in the shape that would make every shape one of its own.
+        let join = |mode: &SmolStr| if joins(mode) { mode.clone() } else { SmolStr::default() };
         let joins = Joins {
-            network_mode: take_join(&mut shape.network_mode),
-            pid_mode: take_join(&mut shape.pid_mode),
-            ipc_mode: take_join(&mut shape.ipc_mode),
-            volumes_from: std::mem::take(&mut shape.volumes_from),
+            network_mode: join(&spec.network_mode),
+            pid_mode: join(&spec.pid_mode),
+            ipc_mode: join(&spec.ipc_mode),
+            volumes_from: spec.volumes_from.clone(),
         };
+        // Most containers have the shape of another one: it is compared in place, and copied only when it is new.
+        let shape = self.shapes.find(hash(&shape_parts(spec)), |known| same_shape(known, spec), || Arc::new(shape_of(spec)));
+        let command = self.commands.find(hash(&spec.command), |known| *known == spec.command[..], || spec.command.as_slice().into());
         Kept {
-            shape: self.shapes.get(Arc::new(shape)),
-            command: self.commands.get(command),
+            shape,
+            command,
             mounts: self.mounts.get(mounts),
             endpoints: self.endpoints.get(endpoints),
             joins: (joins != Joins::default()).then(|| Box::new(joins)),
@@ -101,19 +91,23 @@ impl Share {
         }
     }
 
+    fn shape(&mut self, shape: &Arc<ContainerSpec>) -> Arc<ContainerSpec> {
+        self.shapes.find(hash(&shape_parts(shape)), |known| same_shape(known, shape), || Arc::clone(shape))
+    }
+
     /// Shares again what was thawed as copies.
     pub(crate) fn again(&mut self, container: &mut crate::Container) {
         container.image = self.text(&container.image);
         container.image_id = self.text(&container.image_id);
         container.labels = self.labels(&container.labels);
         if let Some(kept) = &mut container.kept {
-            kept.shape = self.shapes.get(Arc::clone(&kept.shape));
+            kept.shape = self.shape(&kept.shape);
             kept.command = self.commands.get(Arc::clone(&kept.command));
             kept.mounts = self.mounts.get(Arc::clone(&kept.mounts));
             kept.endpoints = self.endpoints.get(Arc::clone(&kept.endpoints));
         }
         if let Some(first) = &mut container.first {
-            *first = self.shapes.get(Arc::clone(first));
+            *first = self.shape(first);
         }
         if let Some(posture) = &mut container.posture {
             *posture = self.postures.get(Arc::clone(posture));
@@ -144,9 +138,113 @@ pub(crate) fn unpacked(mount: &Mount) -> Mount {
     mount
 }
 
-/// Takes a mode that names another container out of a shape.
-fn take_join(mode: &mut SmolStr) -> SmolStr {
-    if mode.starts_with("container:") { std::mem::take(mode) } else { SmolStr::default() }
+/// Whether a mode names another container.
+fn joins(mode: &str) -> bool {
+    mode.starts_with("container:")
+}
+
+/// All of a spec that belongs to its shape, to be hashed and compared. A new field must be given its place here and in [`shape_of`].
+fn shape_parts(spec: &ContainerSpec) -> impl Serialize + PartialEq + '_ {
+    let ContainerSpec {
+        id: _,
+        name: _,
+        created: _,
+        status: _,
+        pid: _,
+        exit_code: _,
+        oom_killed: _,
+        started: _,
+        finished: _,
+        restart_count: _,
+        labels: _,
+        command: _,
+        mounts: _,
+        volumes_from: _,
+        networks: _,
+        exec_ids: _,
+        image_id,
+        image,
+        env_names,
+        user,
+        healthcheck,
+        tty,
+        privileged,
+        cap_add,
+        cap_drop,
+        pid_mode,
+        ipc_mode,
+        network_mode,
+        uts_mode,
+        userns_mode,
+        cgroupns_mode,
+        security_opt,
+        apparmor_profile,
+        masked_paths,
+        readonly_paths,
+        readonly_rootfs,
+        devices,
+        device_cgroup_rules,
+        device_requests,
+        sysctls,
+        group_add,
+        runtime,
+        auto_remove,
+        restart_policy,
+        cpu_limit,
+        cpu_shares,
+        cpuset,
+        memory_limit,
+        memory_swap,
+        pids_limit,
+        oom_kill_disable,
+        oom_score_adj,
+        log_driver,
+        log_options,
+        ports,
+        unreadable,
+    } = spec;
+    fn mode(mode: &str) -> &str {
+        if joins(mode) { "" } else { mode }
+    }
+    (
+        (image_id, image, env_names, user, healthcheck, tty, privileged, cap_add, cap_drop),
+        (mode(pid_mode), mode(ipc_mode), mode(network_mode), uts_mode, userns_mode, cgroupns_mode),
+        (security_opt, apparmor_profile, masked_paths, readonly_paths, readonly_rootfs),
+        (devices, device_cgroup_rules, device_requests, sysctls, group_add, runtime, auto_remove, restart_policy),
+        (cpu_limit, cpu_shares, cpuset, memory_limit, memory_swap, pids_limit, oom_kill_disable, oom_score_adj),
+        (log_driver, log_options, ports, unreadable),
+    )
+}
+
+fn same_shape<'a>(one: &'a ContainerSpec, other: &'a ContainerSpec) -> bool {
+    shape_parts(one) == shape_parts(other)
+}
+
+/// A spec without what each container has for itself and what is kept apart.
+fn shape_of(spec: &ContainerSpec) -> ContainerSpec {
+    let mut shape = spec.clone();
+    shape.id = SmolStr::default();
+    shape.name = SmolStr::default();
+    shape.created = None;
+    shape.status = SmolStr::default();
+    shape.pid = 0;
+    shape.exit_code = None;
+    shape.oom_killed = false;
+    shape.started = None;
+    shape.finished = None;
+    shape.restart_count = 0;
+    shape.labels = Vec::new();
+    shape.command = Vec::new();
+    shape.mounts = Vec::new();
+    shape.volumes_from = Vec::new();
+    shape.networks = Vec::new();
+    shape.exec_ids = Vec::new();
+    for mode in [&mut shape.pid_mode, &mut shape.ipc_mode, &mut shape.network_mode] {
+        if joins(mode) {
+            *mode = SmolStr::default();
+        }
+    }
+    shape
 }
 
 /// Equal values, each kept once for as long as somebody holds it.
@@ -167,13 +265,20 @@ impl<T: ?Sized> Default for Pool<T> {
 
 impl<T: ?Sized + PartialEq + Serialize> Pool<T> {
     fn get(&mut self, value: Arc<T>) -> Arc<T> {
-        let key = hash(&*value);
+        self.find(hash(&*value), |known| *known == *value, || Arc::clone(&value))
+    }
+}
+
+impl<T: ?Sized> Pool<T> {
+    /// The value that `is` the one looked for and has the hash `key`, or a new one.
+    fn find(&mut self, key: u64, is: impl Fn(&T) -> bool, new: impl FnOnce() -> Arc<T>) -> Arc<T> {
         match self.by_hash.get(&key) {
-            Some(known) if **known == *value => return Arc::clone(known),
+            Some(known) if is(known) => return Arc::clone(known),
             // Two values with one hash: the second goes unshared.
-            Some(_) => return value,
+            Some(_) => return new(),
             None => {}
         }
+        let value = new();
         if self.by_hash.len() >= self.sweep_at {
             self.by_hash.retain(|_, value| Arc::strong_count(value) > 2);
             self.by_hash.shrink_to_fit();
@@ -184,25 +289,49 @@ impl<T: ?Sized + PartialEq + Serialize> Pool<T> {
     }
 }
 
-/// A hash of a value, by the bytes that it is written as: a limit is a float, which has no hash of its own.
+thread_local! {
+    /// Where values are written out to be hashed, so that it is made once.
+    static WRITTEN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Beyond this the place is given back after use.
+const WRITTEN_KEEP: usize = 64 << 10;
+
+/// Calls `f` with a value as it is written: a limit is a float, which has no hash of its own.
+fn with_written<T: ?Sized + Serialize>(value: &T, f: impl FnOnce(&[u8]) -> u64) -> u64 {
+    WRITTEN.with_borrow_mut(|written| {
+        written.clear();
+        // It cannot fail; if it did, all values would share one slot and still be compared.
+        let whole = postcard::to_extend(value, std::mem::take(written)).unwrap_or_default();
+        let result = f(&whole);
+        if whole.capacity() <= WRITTEN_KEEP {
+            *written = whole;
+        }
+        result
+    })
+}
+
+/// A quick hash, for pools only: they compare what they find, so that equal hashes cost sharing and nothing else.
 fn hash<T: ?Sized + Serialize>(value: &T) -> u64 {
-    struct Into(SipHasher13);
-    impl postcard::ser_flavors::Flavor for Into {
-        type Output = u64;
-        fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-            self.0.write_u8(byte);
-            Ok(())
-        }
-        fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-            self.0.write(bytes);
-            Ok(())
-        }
-        fn finalize(self) -> postcard::Result<u64> {
-            Ok(self.0.finish())
-        }
-    }
-    // It cannot fail; if it did, all values would share one slot and still be compared.
-    postcard::serialize_with_flavor::<T, Into, u64>(value, Into(SipHasher13::new_with_keys(0x6c61_6e64, 0x7761_6974))).unwrap_or_default()
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    with_written(value, |bytes| {
+        let fold = |hash: u64, word: u64| {
+            let wide = u128::from(hash ^ word) * u128::from(ODD);
+            (wide >> 64) as u64 ^ wide as u64
+        };
+        let (words, rest) = bytes.as_chunks::<8>();
+        let hash = words.iter().fold(ODD ^ bytes.len() as u64, |hash, word| fold(hash, u64::from_le_bytes(*word)));
+        fold(hash, rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)))
+    })
+}
+
+/// A hash that nobody can aim at by chance: what it stands for is not compared again.
+fn strong_hash<T: ?Sized + Serialize>(value: &T) -> u64 {
+    with_written(value, |bytes| {
+        let mut hasher = SipHasher13::new_with_keys(0x6c61_6e64, 0x7761_6974);
+        hasher.write(bytes);
+        hasher.finish()
+    })
 }
 
 /// A short number that stands for image id and command together: two containers that would run the same have the same.
@@ -247,7 +376,7 @@ pub(crate) fn clone_key(spec: &ContainerSpec) -> u64 {
         (&spec.devices, &spec.device_cgroup_rules, &spec.device_requests, &spec.volumes_from, &spec.sysctls, &spec.runtime, &spec.user),
         (&spec.log_driver, &spec.log_options),
     );
-    hash(&(&spec.image_id, &spec.command, mounts, networks, confinement)).max(1)
+    strong_hash(&(&spec.image_id, &spec.command, mounts, networks, confinement)).max(1)
 }
 
 #[cfg(test)]

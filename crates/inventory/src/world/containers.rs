@@ -26,9 +26,11 @@ pub(super) fn happened(host: &mut Host, event: &Event, said: &ContainerEvent, ha
         return created(host, event, said, id, hands);
     }
     known(host, &id, hands);
-    let image_id = host.image_id(&said.image).cloned();
-    let Some(container) = host.containers.get_mut(&id) else { return };
+    let Some(container) = host.containers.get(&id) else { return };
     let fresh_image = container.image.is_empty();
+    // Looked up only where it is needed, which it hardly ever is.
+    let image_id = if fresh_image { host.image_id(&said.image).cloned() } else { None };
+    let Some(container) = host.containers.get_mut(&id) else { return };
     if fresh_image {
         container.image = hands.share.text(&said.image);
         container.image_id = image_id.map(|image_id| hands.share.text(&image_id)).unwrap_or_default();
