@@ -21,7 +21,8 @@ use std::sync::Arc;
 const RESERVED: &[&str] = &["execDuration", "execID", "exitCode", "oldName", "signal"];
 /// How long an event may lie behind its order before its time is worth a word.
 const LATE: Span = Span::minutes(10);
-/// One word about a clock for each source in this time.
+/// One word about what is too large for each source and object, and about a clock for each source, in this time.
+const OVERSIZED_EVERY: Span = Span::minutes(10);
 const CLOCK_EVERY: Span = Span::minutes(1);
 /// How long a name may differ between event and inspect: a rename can stand between them.
 const SETTLE: Span = Span::seconds(2);
@@ -42,6 +43,8 @@ pub struct State {
     /// Names by inspect that the events have not confirmed yet.
     names: IndexMap<(SmolStr, Id), Named>,
     clocks: IndexMap<(SmolStr, SmolStr), Time>,
+    /// When something too large was last said, by host, source and what it is about.
+    oversized: IndexMap<(SmolStr, SmolStr, SmolStr), Time>,
     /// The last record about which something was said that concerns the record itself: one record may cause several steps.
     record: Option<Place>,
 }
@@ -128,6 +131,8 @@ impl State {
         let about = match &decoded.fact {
             Some(Fact::Container(said)) => Some(Id::new(&said.id)),
             Some(Fact::ContainerSpec(spec)) => Some(Id::new(&spec.id)),
+            // Of an answer that is too large, only what it is about is known.
+            _ if decoded.truncated && !decoded.subject.is_empty() => Some(Id::new(&decoded.subject)),
             _ => None,
         };
         let mut tell = |kind: &str, field: &str, said: &str, fact: &str| {
@@ -136,7 +141,12 @@ impl State {
         if decoded.duplicate_keys {
             tell("duplicate_key", "", "", "");
         }
-        if decoded.truncated {
+        let key = (cause.host.clone(), cause.source.clone(), decoded.subject.clone());
+        if decoded.truncated && self.oversized.get(&key).is_none_or(|last| *last + OVERSIZED_EVERY <= cause.at) {
+            if self.oversized.len() >= SOURCES_MAX {
+                self.oversized.shift_remove_index(0);
+            }
+            self.oversized.insert(key, cause.at);
             tell("oversized", "", &decoded.subject, "");
         }
         // An answer full of nonsense is one fact, with its first examples.
