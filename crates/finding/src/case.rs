@@ -5,6 +5,7 @@ use crate::coverage::Notes;
 use crate::finding::{Evidence, Finding, Status};
 use crate::key;
 use crate::message;
+use event::dictionary::SENSOR_HOW;
 use event::{Level, Provenance, Signal, SmolStr, Span, Time, Value};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,8 @@ pub struct Case {
     pub due: Time,
     /// When a signal of level high or above last joined it.
     pub high_at: Option<Time>,
+    /// It tells what was done *to* the container: then what is wrong with the container itself says nothing of the deed.
+    pub suffered: bool,
     /// Who explains it; `None` once something unexplained has joined.
     pub explained: Option<SmolStr>,
     /// Another finding that says of the same container something as grave, from other records.
@@ -104,6 +107,7 @@ impl Case {
             window: Span::ZERO,
             due: signal.at,
             high_at: None,
+            suffered: false,
             explained: explanation(card, signal),
             agrees: None,
         };
@@ -134,6 +138,7 @@ impl Case {
         if card.level >= Level::High {
             self.high_at = Some(signal.at);
         }
+        self.suffered |= signal.value(SENSOR_HOW.name()).is_some();
         for technique in &card.attack {
             if !self.attack.contains(technique) {
                 self.attack.push(technique.clone());

@@ -130,11 +130,12 @@ impl Judge {
         touched.push(Touched { number, delivered: None, known: false });
     }
 
-    /// Raises a case to critical when another behaviour of another strategy, equally grave and resting on other records, was seen of the same container.
+    /// Raises a case to critical when another behaviour of another strategy, as grave and resting on other records, was seen of the same container. What was done to
+    /// a sensor does not count: that it was stopped and that it sees its host are no two witnesses of one thing.
     fn agree(&mut self, number: u64, now: Time) {
         let state = &mut self.state;
         let Some(case) = state.cases.get(&number) else { return };
-        let grave = |c: &Case| c.explained.is_none() && c.high_at.is_some_and(|at| now - at <= AGREE);
+        let grave = |c: &Case| c.explained.is_none() && !c.suffered && c.high_at.is_some_and(|at| now - at <= AGREE);
         let Some(container) = &case.container else { return };
         if case.agrees.is_some() || !grave(case) {
             return;

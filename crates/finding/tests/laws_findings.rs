@@ -330,6 +330,14 @@ fn two_strategies_that_agree_on_a_container_make_the_later_critical() {
 }
 
 #[test]
+fn what_was_done_to_a_sensor_and_how_it_is_confined_do_not_agree() {
+    let mut stopped = signal(4, 1, 60);
+    stopped.values.push(("sensor.how".into(), Value::from("paused")));
+    let (changes, judge) = play([(0, vec![signal(1, 1, 0)]), (60, vec![stopped])]);
+    assert!(finals(changes, &judge).iter().all(|f| f.severity == Level::High));
+}
+
+#[test]
 fn a_flood_of_entities_is_bounded_and_says_so() {
     let n = finding::judge::OPEN_MAX as i64 + 5;
     let mut judge = Judge::new(cards());
