@@ -88,6 +88,34 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) })]
+
+    #[test]
+    fn rubbish_stops_nothing_and_hides_nothing_around_it(
+        said in happenings(40),
+        rubbish in prop::collection::vec((any::<prop::sample::Index>(), prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..200),
+            "[\\[{\":,0-9a-z\\]}]{0,200}".prop_map(String::into_bytes),
+            (0..6000usize).prop_map(|n| [b"{\"a\":".repeat(n), b"[".repeat(n)].concat()),
+        ]), 0..20),
+    ) {
+        let clean: Vec<Prepared> = said.iter().enumerate().map(|(n, said)| live(2 * n, said, 0)).collect();
+        let mut dirty = clean.clone();
+        for (which, bytes) in rubbish {
+            let beside = which.get(&clean).record.clone();
+            let body = event::Body::Data(bytes.into());
+            dirty.push(source::prepare(event::Record { seq: beside.seq + 1, body, source: Default::default(), ..beside }));
+        }
+        dirty.sort_by_key(|p| (p.record.arrived, p.record.seq));
+        let of_containers = |records: Vec<Prepared>| {
+            let journal = live_through(&RULES, ended(records, &said));
+            journal.0.lines.into_iter().filter(|line| line.starts_with("container.") || line.starts_with("docker.")).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(of_containers(clean), of_containers(dirty));
+    }
+}
+
 #[test]
 fn the_house_derives_and_finds() {
     // Without this, the laws above could hold because nothing happens.
