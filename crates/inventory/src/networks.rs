@@ -35,7 +35,7 @@ pub struct State {
     created: BTreeMap<(SmolStr, SmolStr), Pending>,
     /// By host and the pair of container and network.
     joined: BTreeMap<(SmolStr, Id, SmolStr), Pending>,
-    /// Disconnections said lately: the engine reports one of a running container twice.
+    /// Disconnections of running containers: the engine reports each twice, and what a container left counts when it joins another network.
     left: BTreeMap<(SmolStr, Id, SmolStr), Time>,
 }
 
@@ -81,6 +81,10 @@ impl Row for State {
                 let gone: Vec<_> = self.joined.keys().filter(|(on, container, _)| *on == cause.host && container == id).cloned().collect();
                 for key in gone {
                     self.say_joined(&key, cause.at, world, out);
+                }
+                let left: Vec<_> = self.left_by(host, id).cloned().collect();
+                for key in left {
+                    self.left.remove(&key);
                 }
             }
             _ => {}
@@ -134,7 +138,7 @@ impl State {
         // Before its start nothing is opened by a connection: there is nothing to wait for.
         if !after_start || all_known(host, container, network) {
             let builder = about_container(d::CONTAINER_NETWORK_JOINED, "networks", cause, world, host, container);
-            out.emit(join_fields(builder, host, container, network, after_start).build());
+            out.emit(join_fields(builder, host, container, network, after_start, self.left_internal(host, id)).build());
             return;
         }
         if self.joined.len() >= PENDING_MAX
@@ -151,7 +155,7 @@ impl State {
     fn disconnected(&mut self, id: &Id, network: &SmolStr, world: &World, host: &Host, cause: &Event, out: &mut RowOut<'_>) {
         let Some(container) = host.container(id) else { return };
         // When a container ends, the engine takes it off its networks; that is not news.
-        if !container.runs() || !out.wants(d::CONTAINER_NETWORK_LEFT) {
+        if !container.runs() {
             return;
         }
         let key = (cause.host.clone(), id.clone(), network.clone());
@@ -162,6 +166,9 @@ impl State {
             self.left.clear();
         }
         self.left.insert(key, cause.at);
+        if !out.wants(d::CONTAINER_NETWORK_LEFT) {
+            return;
+        }
         let builder = about_container(d::CONTAINER_NETWORK_LEFT, "networks", cause, world, host, container);
         let builder = match host.network(network) {
             Some(known) => network_fields(builder, &known.spec, known.inspected),
@@ -175,7 +182,19 @@ impl State {
         let Some(host) = world.host(&key.0) else { return };
         let Some(container) = host.container(&key.1) else { return };
         let builder = about_container_at(d::CONTAINER_NETWORK_JOINED, "networks", now, pending.evidence, world, host, container);
-        out.emit(join_fields(builder, host, container, &key.2, pending.after_start).build());
+        out.emit(join_fields(builder, host, container, &key.2, pending.after_start, self.left_internal(host, &key.1)).build());
+    }
+
+    /// Networks that a container left while it ran, of those remembered.
+    fn left_by(&self, host: &Host, id: &Id) -> impl Iterator<Item = &(SmolStr, Id, SmolStr)> {
+        let (on, id) = (host.name.clone(), id.clone());
+        let from = (on.clone(), id.clone(), SmolStr::default());
+        self.left.range(from..).map(|(key, _)| key).take_while(move |(host, container, _)| *host == on && *container == id)
+    }
+
+    /// Whether it left an internal network while it ran: going out one step after the other is going out.
+    fn left_internal(&self, host: &Host, id: &Id) -> bool {
+        self.left_by(host, id).any(|(_, _, network)| host.network(network).is_some_and(|known| known.inspected && known.spec.internal))
     }
 }
 
@@ -218,12 +237,19 @@ fn network_fields(builder: DerivedBuilder, spec: &NetworkSpec, inspected: bool) 
     if inspected { builder.with(d::NET_INTERNAL, spec.internal) } else { builder }
 }
 
-fn join_fields(builder: DerivedBuilder, host: &Host, container: &Container, network: &str, after_start: bool) -> DerivedBuilder {
+fn join_fields(
+    builder: DerivedBuilder,
+    host: &Host,
+    container: &Container,
+    network: &str,
+    after_start: bool,
+    left_internal: bool,
+) -> DerivedBuilder {
     let builder = match host.network(network) {
         Some(known) => network_fields(builder, &known.spec, known.inspected),
         None => builder.with(d::NET_ID, network),
     };
-    let opened = if after_start { opened(host, container, network) } else { Some("none") };
+    let opened = if after_start { opened(host, container, network, left_internal) } else { Some("none") };
     builder.maybe(d::NET_OPENED, opened).with(d::NET_AFTER_START, after_start)
 }
 
@@ -234,14 +260,18 @@ fn all_known(host: &Host, container: &Container, network: &str) -> bool {
 }
 
 /// What the connection of a running container opened; `None` when too little is known to say.
-fn opened(host: &Host, container: &Container, joined: &str) -> Option<&'static str> {
+fn opened(host: &Host, container: &Container, joined: &str, left_internal: bool) -> Option<&'static str> {
     let real = |network: &&Network| !matches!(network.spec.driver.as_str(), "host" | "null");
     let others: Vec<&SmolStr> = container.networks.iter().filter(|id| *id != joined).collect();
+    let joined_internal = host.network(joined).filter(|network| network.inspected).map(|network| network.spec.internal);
     if others.is_empty() {
-        return Some("none");
+        return match joined_internal {
+            Some(false) if left_internal => Some("internal_to_outside"),
+            None if left_internal => None,
+            _ => Some("none"),
+        };
     }
     let known: Vec<&Network> = others.iter().filter_map(|id| host.network(id)).filter(real).collect();
-    let joined_internal = host.network(joined).filter(|network| network.inspected).map(|network| network.spec.internal);
     match joined_internal {
         Some(false) if known.iter().any(|other| other.inspected && other.spec.internal) => return Some("internal_to_outside"),
         Some(true) if known.iter().any(|other| other.inspected && !other.spec.internal) => return Some("outside_to_internal"),
@@ -287,6 +317,20 @@ mod tests {
         play.inspect_network("back", true).inspect_network("front", false).run("c1", on("back"));
         play.network("front", connect("c1"));
         assert_eq!(joined(&play), "web | front | false | internal_to_outside | true");
+    }
+
+    #[test]
+    fn leaving_first_and_joining_then_is_leaving_all_the_same() {
+        let mut play = Play::new();
+        play.inspect_network("back", true).inspect_network("front", false).run("c1", on("back"));
+        let leave = || NetworkAction::Disconnect { container: id("c1") };
+        play.network("back", leave()).network("front", connect("c1"));
+        assert_eq!(joined(&play), "web | front | false | internal_to_outside | true");
+        // Coming back to where it was opens nothing.
+        let mut play = Play::new();
+        play.inspect_network("front", false).run("c1", on("front"));
+        play.network("front", leave()).network("front", connect("c1"));
+        assert_eq!(joined(&play), "web | front | false | none | true");
     }
 
     #[test]
