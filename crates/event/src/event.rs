@@ -143,8 +143,8 @@ impl Event {
     }
 }
 
-/// Room for the fields of nearly every derived event.
-const FIELDS_USUAL: usize = 64;
+/// Room for the fields of most derived events, in a size that allocators hand out quickly.
+const FIELDS_USUAL: usize = 32;
 
 /// Builds a derived event; absent values are left out.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use crate::container::Container;
 use crate::fields::container_fields;
 use crate::host::{Host, Image};
 use crate::id::Id;
-use crate::image_ref::ImageRef;
+use crate::image_ref::{self, ImageRef};
 use crate::images::repositories;
 use crate::names::{self, Likeness};
 use crate::row::{Row, RowOut};
@@ -225,15 +225,14 @@ impl State {
     /// A container was made of an image, under some name.
     fn used(&mut self, id: &Id, host: &Host) {
         let Some(container) = host.container(id).filter(|container| !container.image_id.is_empty()) else { return };
-        let Some(reference) = ImageRef::parse(&container.image) else { return };
+        let Some(named) = image_ref::known(&container.image) else { return };
         let key = (host.name.clone(), container.image_id.clone());
         if !self.uses.contains_key(&key) && self.uses.len() >= USES_MAX {
             self.uses.drain(..USES_MAX / 16);
         }
         let repositories = self.uses.entry(key).or_default();
-        let repository = reference.repository();
-        if !repositories.contains(&repository) && repositories.len() < REPOSITORIES_MAX {
-            repositories.push(repository);
+        if !repositories.contains(&named.repository) && repositories.len() < REPOSITORIES_MAX {
+            repositories.push(named.repository.clone());
         }
     }
 

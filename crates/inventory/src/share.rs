@@ -60,8 +60,8 @@ impl Share {
         self.postures.get(Arc::new(posture))
     }
 
-    /// A spec taken apart into what equal containers share, without its labels.
-    pub(crate) fn kept(&mut self, spec: &ContainerSpec) -> Kept {
+    /// A spec taken apart into what equal containers share, without its labels; `before` is what was kept of the same container until now.
+    pub(crate) fn kept(&mut self, spec: &ContainerSpec, before: Option<&Kept>) -> Kept {
         let mounts: Arc<[Mount]> =
             spec.mounts.iter().map(|mount| packed(Mount { target: self.text(&mount.target), ..mount.clone() })).collect();
         let endpoints: Arc<[Endpoint]> = spec
@@ -78,7 +78,10 @@ impl Share {
             volumes_from: spec.volumes_from.clone(),
         };
         // Most containers have the shape of another one: it is compared in place, and copied only when it is new.
-        let shape = self.shapes.find(hash(&shape_parts(spec)), |known| same_shape(known, spec), || Arc::new(shape_of(spec)));
+        let shape = match before {
+            Some(before) if same_shape(&before.shape, spec) => Arc::clone(&before.shape),
+            _ => self.shapes.find(hash(&shape_parts(spec)), |known| same_shape(known, spec), || Arc::new(shape_of(spec))),
+        };
         let command = self.commands.find(hash(&spec.command), |known| *known == spec.command[..], || spec.command.as_slice().into());
         Kept {
             shape,
@@ -408,7 +411,7 @@ mod tests {
             memory_limit: Some(5),
             ..ContainerSpec::default()
         };
-        let (one, two) = (share.kept(&spec), share.kept(&ContainerSpec { network_mode: "container:def".into(), ..spec.clone() }));
+        let (one, two) = (share.kept(&spec, None), share.kept(&ContainerSpec { network_mode: "container:def".into(), ..spec.clone() }, None));
         assert!(Arc::ptr_eq(&one.shape, &two.shape) && Arc::ptr_eq(&one.command, &two.command));
         let container = crate::Container { kept: Some(one), ..crate::Container::new(Id::new(""), crate::Origin::Created) };
         let back = container.spec().unwrap();

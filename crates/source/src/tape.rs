@@ -329,10 +329,13 @@ impl Pass<'_> {
     /// Ten bits of a key.
     fn print(&self, index: usize) -> u16 {
         let key = self.key(index);
-        let eight = |part: &[u8]| part.iter().rev().fold(0u64, |word, byte| word << 8 | u64::from(*byte));
         let (head, tail) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
             (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
-            _ => (eight(key), 0),
+            // A short key: the eight bytes from its first one without those behind it. At the very end of the record there are not that many.
+            _ => match self.bytes[self.nodes[index].start as usize..].first_chunk::<8>() {
+                Some(eight) => (u64::from_le_bytes(*eight) & !(u64::MAX << (8 * key.len())), 0),
+                None => (key.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)), 0),
+            },
         };
         let mixed = (head ^ tail.rotate_left(23) ^ key.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         (mixed >> 54) as u16

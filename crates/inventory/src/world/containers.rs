@@ -189,7 +189,7 @@ pub(super) fn inspected(host: &mut Host, event: &Event, spec: &ContainerSpec, ha
     }
 
     let posture = hands.share.posture(Posture::of(spec, host.engine.as_ref(), &*host));
-    let kept = hands.share.kept(spec);
+    let kept = hands.share.kept(spec, host.containers.get(&id).and_then(|container| container.kept.as_ref()));
     let labels = hands.share.labels(&spec.labels);
     let key = clone_key(spec);
     if !spec.image_id.is_empty() {
