@@ -170,7 +170,7 @@ fields! {
     CAP_DANGEROUS "container.capabilities.dangerous" "texts" "Of those added, the ones that give control of the host.";
     NS_HOST "container.namespaces.host" "texts" "Namespaces shared with the host beyond the engine's own default: `pid`, `net`, `ipc`, `uts`, `user`, `cgroup`.";
     NS_JOINED "container.namespaces.joined" "texts" "Namespaces shared with another container: `net`, `pid`, `ipc`.";
-    NS_JOINED_TARGET "container.namespaces.joined.target" "texts" "Ids or names of those containers.";
+    NS_JOINED_TARGET "container.namespaces.joined.target" "texts" "Names of those containers; ids where no name is known.";
     NS_JOINED_HOST "container.namespaces.joined.host" "texts" "Namespaces of the host that it has through another container.";
     NS_JOINED_INTERNAL "container.namespaces.joined.internal" "bool" "A container whose network namespace it joins is on an internal network.";
     SECURITY_DISABLED "container.security.disabled" "texts" "Confinement switched off for this container against the engine's default: `seccomp`, `apparmor`, `selinux`, `systempaths`, `no_new_privileges`.";
@@ -206,6 +206,7 @@ fields! {
     LIMIT_PIDS "container.limits.pids" "int" "Process limit; absent when there is none.";
     LIMIT_MAXED "container.limits.maxed" "bool" "Processor shares at the kernel's maximum together with unlimited swap.";
     LIMIT_OOM_PROTECTED "container.limits.oom_protected" "bool" "The kernel will not kill it for memory, or only after everything else (adjustment below −500).";
+    LIMIT_CLAIMS "container.limits.claims" "texts" "In words, what is large or unbounded: `4 processors`, `8 GiB of memory`, `unlimited swap`, `processor shares at the maximum`, `spared when memory runs out`; no limit at all is no claim.";
 
     CHANGE_PROPERTY "change.property" "text" "What changed: `limits.cpu`, `limits.memory`, `limits.memory_swap`, `limits.pids`, `limits.cpu_shares`, `limits.oom`, `limits.cpuset`, `restart_policy`, `name`, `image`, …; for a weakened workload `privileged`, `capabilities`, `namespaces`, `security`, `mounts`, `devices`, `log`, `user`, `readonly_rootfs`.";
     CHANGE_BEFORE "change.before" "text" "Value at creation for limits, else the value before; `unlimited` for no limit.";
@@ -366,7 +367,7 @@ pub static POSTURE: &[FieldId] = &[
 ];
 
 /// What a container may use.
-pub static LIMITS: &[FieldId] = &[LIMIT_CPU, LIMIT_CPU_SHARES, LIMIT_MEMORY, LIMIT_SWAP, LIMIT_PIDS, LIMIT_MAXED, LIMIT_OOM_PROTECTED];
+pub static LIMITS: &[FieldId] = &[LIMIT_CPU, LIMIT_CPU_SHARES, LIMIT_MEMORY, LIMIT_SWAP, LIMIT_PIDS, LIMIT_MAXED, LIMIT_OOM_PROTECTED, LIMIT_CLAIMS];
 
 /// One property before and after.
 pub static CHANGE: &[FieldId] = &[

@@ -321,6 +321,10 @@ impl Lookup for Host {
         self.find(container)?.posture.as_deref()
     }
 
+    fn name(&self, container: &str) -> Option<&SmolStr> {
+        Some(&self.find(container)?.name).filter(|name| !name.is_empty())
+    }
+
     fn network(&self, id_or_name: &str) -> Option<&NetworkSpec> {
         Host::network(self, id_or_name).filter(|network| network.inspected).map(|network| &network.spec)
     }

@@ -14,6 +14,9 @@ pub const MEMORY_MIN: i64 = 6 * 1024 * 1024;
 pub const CPU_MIN: f64 = 0.01;
 /// The kernel's largest processor weight.
 pub const SHARES_MAX: i64 = 262_144;
+/// From here on a limit is worth naming as a claim on its host.
+const CPU_LARGE: f64 = 4.0;
+const MEMORY_LARGE: i64 = 8 << 30;
 /// Weight of a container that names none.
 const SHARES_DEFAULT: i64 = 1024;
 /// What an unlimited container is taken to have at least: a tenth of it is a throttle on any host.
@@ -167,6 +170,27 @@ impl Limits {
         self.oom_kill_disable || self.oom_score_adj < -500
     }
 
+    /// In words, what is large or unbounded about them; whatever is not limited at all is how every container is, and no claim.
+    fn claims(&self) -> Vec<SmolStr> {
+        let mut claims = Vec::new();
+        if let Some(cpu) = self.cpu.filter(|cpu| *cpu >= CPU_LARGE) {
+            claims.push(format_smolstr!("{} processors", Value::Float(cpu)));
+        }
+        if let Some(memory) = self.memory.filter(|memory| *memory >= MEMORY_LARGE) {
+            claims.push(format_smolstr!("{} of memory", bytes(memory as f64)));
+        }
+        if self.memory_swap == Some(-1) {
+            claims.push(SmolStr::new_static("unlimited swap"));
+        }
+        if self.cpu_shares.is_some_and(|shares| shares >= SHARES_MAX) {
+            claims.push(SmolStr::new_static("processor shares at the maximum"));
+        }
+        if self.oom_protected() {
+            claims.push(SmolStr::new_static("spared when memory runs out"));
+        }
+        claims
+    }
+
     /// The fields of the dictionary's group `LIMITS`, in its order.
     pub fn fields(&self, put: &mut dyn FnMut(FieldId, Value)) {
         if let Some(cpu) = self.cpu {
@@ -186,6 +210,7 @@ impl Limits {
         }
         put(d::LIMIT_MAXED, self.maxed().into());
         put(d::LIMIT_OOM_PROTECTED, self.oom_protected().into());
+        put(d::LIMIT_CLAIMS, self.claims().into());
     }
 }
 
@@ -435,6 +460,23 @@ mod tests {
         let default_swap = Limits { memory: Some(MIB), memory_swap: Some(2 * MIB), ..Limits::default() };
         let mut said: Vec<FieldId> = Vec::new();
         default_swap.fields(&mut |field, _| said.push(field));
-        assert_eq!(said, [d::LIMIT_MEMORY, d::LIMIT_MAXED, d::LIMIT_OOM_PROTECTED]);
+        assert_eq!(said, [d::LIMIT_MEMORY, d::LIMIT_MAXED, d::LIMIT_OOM_PROTECTED, d::LIMIT_CLAIMS]);
+    }
+
+    #[test]
+    fn what_is_large_is_said_in_words_and_what_is_unlimited_is_not() {
+        assert!(Limits::default().claims().is_empty());
+        let large = Limits {
+            cpu: Some(4.0),
+            cpu_shares: Some(SHARES_MAX),
+            memory: Some(8 << 30),
+            memory_swap: Some(-1),
+            oom_score_adj: -1000,
+            ..Limits::default()
+        };
+        let claims =
+            ["4 processors", "8 GiB of memory", "unlimited swap", "processor shares at the maximum", "spared when memory runs out"];
+        assert_eq!(large.claims(), claims);
+        assert!(Limits { cpu: Some(3.9), memory: Some((8 << 30) - 1), ..Limits::default() }.claims().is_empty());
     }
 }

@@ -1,12 +1,19 @@
 //! What a judgement about one object may ask about others: one hop, never further.
 
 use crate::posture::Posture;
+use event::SmolStr;
 use event::fact::{NetworkSpec, VolumeSpec};
 
 /// The rest of the host, as far as it is known. `None` is *not known*, never *not there*.
 pub trait Lookup {
     /// How another container is confined, by full id, unique id prefix or present name.
     fn posture(&self, container: &str) -> Option<&Posture>;
+
+    /// The present name of another container, by the same.
+    fn name(&self, container: &str) -> Option<&SmolStr> {
+        let _ = container;
+        None
+    }
 
     /// A network, by id or name.
     fn network(&self, id_or_name: &str) -> Option<&NetworkSpec>;

@@ -188,7 +188,7 @@ impl Posture {
                 }
             } else if let Some(target) = mode.strip_prefix("container:") {
                 self.ns_joined.push(name.clone());
-                self.ns_joined_target.push(target.into());
+                self.ns_joined_target.push(others.name(target).cloned().unwrap_or_else(|| target.into()));
                 let Some(theirs) = others.posture(target) else { continue };
                 if theirs.shares_host(namespace) {
                     self.ns_joined_host.push(name);
