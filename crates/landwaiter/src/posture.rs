@@ -68,9 +68,9 @@ enum What {
         /// For how long
         #[arg(long, value_parser = cli::span, default_value = "90d", value_name = "SPAN")]
         expires: Span,
-        /// Most copies that may stand at once
-        #[arg(long, default_value_t = 1, value_name = "N")]
-        max_standing: u32,
+        /// Most that may stand at once of one image and command; default: as many as stand now
+        #[arg(long, value_name = "N")]
+        max_standing: Option<u32>,
         /// Recordings to look in instead of the live engine
         #[arg(long, value_name = "PATH")]
         from: Vec<PathBuf>,
@@ -104,7 +104,9 @@ pub fn run(args: Args, ui: &Ui) -> Result<Exit, Failure> {
                     containers.iter().map(find).collect::<Result<_, _>>()?
                 };
                 for container in chosen {
-                    let entry = entry_for(container, max_standing, &owner, &reason, &day).ok_or_else(|| {
+                    let alike = |c: &&Container| c.exists() && c.image_id == container.image_id && c.command_line() == container.command_line();
+                    let stand = || u32::try_from(host.containers.values().map(|c| &**c).filter(alike).count()).unwrap_or(u32::MAX);
+                    let entry = entry_for(container, max_standing.unwrap_or_else(stand), &owner, &reason, &day).ok_or_else(|| {
                         Failure::new(format!("accept {}: its image id or command is unknown", render::printable(&container.name)))
                             .remedy("a recording must hold its inspect answer")
                     })?;

@@ -114,7 +114,10 @@ pub(crate) fn parse(node: &Node, file: &str, budget: &mut Budget, problems: &mut
             Err(wrong) => problems.push(Problem::error(file, condition.line, wrong.code, wrong.message).remedy(wrong.remedy)),
         }
     }
-    if errors(problems) > before {
+    if parsed.is_empty() && !selections.is_empty() {
+        // The rule is refused, but its fields can still be checked: all its mistakes are told at once.
+        parsed.push(Condition::All((0..selections.len()).map(Condition::Selection).collect()));
+    } else if errors(problems) > before {
         return None;
     }
     let sizes: Vec<usize> = selections.iter().map(|selection| size(&selection.expr)).collect();
