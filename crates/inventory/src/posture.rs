@@ -220,11 +220,7 @@ impl Posture {
             match (key.to_ascii_lowercase().as_str(), value) {
                 ("seccomp", "unconfined") if offers("seccomp") => drop(disabled.insert("seccomp")),
                 ("seccomp", "" | "unconfined" | "builtin" | "default" | "runtime/default") => {}
-                ("seccomp", profile) if denies_nothing(profile) => {
-                    if offers("seccomp") {
-                        disabled.insert("seccomp");
-                    }
-                }
+                ("seccomp", profile) if denies_nothing(profile) => drop(offers("seccomp") && disabled.insert("seccomp")),
                 ("seccomp", _) => drop(custom.insert("seccomp")),
                 ("apparmor", "unconfined") if offers("apparmor") => drop(disabled.insert("apparmor")),
                 ("apparmor", "" | "unconfined" | "docker-default" | "runtime/default") => {}
