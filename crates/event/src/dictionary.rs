@@ -367,7 +367,8 @@ pub static POSTURE: &[FieldId] = &[
 ];
 
 /// What a container may use.
-pub static LIMITS: &[FieldId] = &[LIMIT_CPU, LIMIT_CPU_SHARES, LIMIT_MEMORY, LIMIT_SWAP, LIMIT_PIDS, LIMIT_MAXED, LIMIT_OOM_PROTECTED, LIMIT_CLAIMS];
+pub static LIMITS: &[FieldId] =
+    &[LIMIT_CPU, LIMIT_CPU_SHARES, LIMIT_MEMORY, LIMIT_SWAP, LIMIT_PIDS, LIMIT_MAXED, LIMIT_OOM_PROTECTED, LIMIT_CLAIMS];
 
 /// One property before and after.
 pub static CHANGE: &[FieldId] = &[

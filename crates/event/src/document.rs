@@ -94,7 +94,8 @@ impl Document {
 
     /// The whole value, for decoders that read fixed keys.
     pub fn root(&self) -> &sonic_rs::Value {
-        self.root.get_or_init(|| self.later.as_ref().and_then(|bytes| sonic_rs::from_slice::<sonic_rs::Value>(bytes).ok()).unwrap_or_default())
+        self.root
+            .get_or_init(|| self.later.as_ref().and_then(|bytes| sonic_rs::from_slice::<sonic_rs::Value>(bytes).ok()).unwrap_or_default())
     }
 
     /// Calls `f` with every scalar in it, at any depth, in the order of the text.

@@ -411,7 +411,8 @@ mod tests {
             memory_limit: Some(5),
             ..ContainerSpec::default()
         };
-        let (one, two) = (share.kept(&spec, None), share.kept(&ContainerSpec { network_mode: "container:def".into(), ..spec.clone() }, None));
+        let (one, two) =
+            (share.kept(&spec, None), share.kept(&ContainerSpec { network_mode: "container:def".into(), ..spec.clone() }, None));
         assert!(Arc::ptr_eq(&one.shape, &two.shape) && Arc::ptr_eq(&one.command, &two.command));
         let container = crate::Container { kept: Some(one), ..crate::Container::new(Id::new(""), crate::Origin::Created) };
         let back = container.spec().unwrap();

@@ -239,7 +239,8 @@ impl Pass<'_> {
         while let Some(eight) = self.bytes.get(at..at + 8) {
             let word = u64::from_le_bytes(eight.try_into().ok()?);
             let (quote, slash) = (word ^ (ONES * 0x22), word ^ (ONES * 0x5c));
-            let marks = (quote.wrapping_sub(ONES) & !quote | slash.wrapping_sub(ONES) & !slash | word.wrapping_sub(ONES * 0x20) & !word) & HIGHS;
+            let marks =
+                (quote.wrapping_sub(ONES) & !quote | slash.wrapping_sub(ONES) & !slash | word.wrapping_sub(ONES * 0x20) & !word) & HIGHS;
             if marks != 0 {
                 at += (marks.trailing_zeros() / 8) as usize;
                 break;
@@ -405,7 +406,12 @@ mod tests {
         for source in crate::SOURCES.iter().filter(|source| source.sample.starts_with('{')) {
             assert_eq!(check(source.sample), !source.sample.contains('\\'), "{}", source.name);
         }
-        for text in ["{}", "{ \"a\" : [ 1 , -20 , true,false,null,\"\" ] }\n", "{\"é\":{\"\":{}},\"b\":[[],[{}]]}", "{\"a\":[9223372036854775807,-9223372036854775808]}"] {
+        for text in [
+            "{}",
+            "{ \"a\" : [ 1 , -20 , true,false,null,\"\" ] }\n",
+            "{\"é\":{\"\":{}},\"b\":[[],[{}]]}",
+            "{\"a\":[9223372036854775807,-9223372036854775808]}",
+        ] {
             assert!(check(text), "{text}");
         }
     }
@@ -413,9 +419,31 @@ mod tests {
     #[test]
     fn what_is_not_plain_is_left_to_the_parser() {
         for text in [
-            "", "[]", "{", "{}}", "{} {}", "{\"a\":1,\"a\":2}", "{\"a\":{\"b\":1,\"c\":[],\"b\":2}}", "{\"a\":\"\\n\"}", "{\"a\":\"x\ny\"}", "{\"a\":1.5}",
-            "{\"a\":01}", "{\"a\":-0}", "{\"a\":-}", "{\"a\":1e5}", "{\"a\":9223372036854775808}", "{\"a\":}", "{\"a\"}", "{\"a\":1,}", "{,}", "{\"a\":[1,]}",
-            "{\"a\":nul}", "{\"a\":truex}", "{\"a\":+1}", "{\"a\":1x}", "{\"a\u{1}\":1}",
+            "",
+            "[]",
+            "{",
+            "{}}",
+            "{} {}",
+            "{\"a\":1,\"a\":2}",
+            "{\"a\":{\"b\":1,\"c\":[],\"b\":2}}",
+            "{\"a\":\"\\n\"}",
+            "{\"a\":\"x\ny\"}",
+            "{\"a\":1.5}",
+            "{\"a\":01}",
+            "{\"a\":-0}",
+            "{\"a\":-}",
+            "{\"a\":1e5}",
+            "{\"a\":9223372036854775808}",
+            "{\"a\":}",
+            "{\"a\"}",
+            "{\"a\":1,}",
+            "{,}",
+            "{\"a\":[1,]}",
+            "{\"a\":nul}",
+            "{\"a\":truex}",
+            "{\"a\":+1}",
+            "{\"a\":1x}",
+            "{\"a\u{1}\":1}",
         ] {
             assert!(!check(text), "{text}");
         }

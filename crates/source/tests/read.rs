@@ -134,6 +134,22 @@ fn broken_records_hide_nothing_around_them() {
 }
 
 #[test]
+fn zeros_of_a_crash_hide_nothing_around_them() {
+    let (a, b) = (event("a", at(0.0)), event("b", at(1.0)));
+    let zeros = "\0".repeat(3000);
+    for (text, expected) in [
+        (format!("\0\u{1}x\n{a}\n{b}\n"), "! a b"),
+        (format!("{a}\n{zeros}{b}\n"), "a b"),
+        (format!("{a}\n{zeros}\n{b}\n"), "a b"),
+        (format!("{}{zeros}\n{b}\n", &a[..40]), "! b"),
+        // A line of a binary file may happen to begin with a brace.
+        (format!("\u{7f}ELF\0\0\0\n{{\0\0\0{a}\n"), "!"),
+    ] {
+        assert_eq!(subjects_of(text.as_str()), expected, "{text}");
+    }
+}
+
+#[test]
 fn what_was_skipped_is_named_with_its_line() {
     let mut list = vec![event("a", at(0.0)), String::new(), "rubbish".to_owned()];
     list.extend((0..30).map(|n| format!("{{\"n\":{n}}}")));

@@ -118,7 +118,7 @@ impl<R: Read> Frames<R> {
             self.begun = true;
             self.fill_to(SNIFF);
             let head = &self.buffer[..self.buffer.len().min(SNIFF)];
-            if head.contains(&0) {
+            if head.contains(&0) && !has_record(head) {
                 self.ended = true;
                 self.start = self.buffer.len();
                 return Some(self.fault(self.start..self.start, 1, "not text, and in no known compression".to_owned()));
@@ -320,7 +320,8 @@ impl<R: Read> Frames<R> {
                 match byte {
                     b'\n' => self.line += 1,
                     0x1e => self.lost = None,
-                    b' ' | b'\t' | b'\r' => {}
+                    // Zeros are what a crash leaves where it kept a file's length and lost its bytes; the next record follows on the same line.
+                    b' ' | b'\t' | b'\r' | 0 => {}
                     _ => return Some(byte),
                 }
                 self.start += 1;
@@ -417,6 +418,15 @@ impl<R: Read> Frames<R> {
         self.ended = count == 0;
         self.failed = read.err();
     }
+}
+
+/// Whether a line of `head` begins as a record does: zeros beside records are damage, and no reason to leave a file alone.
+fn has_record(head: &[u8]) -> bool {
+    head.split(|byte| *byte == b'\n').any(|line| {
+        let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+        let visible = line.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b'\r' | 0)).map_or(&[][..], |at| &line[at..]);
+        matches!(visible, [b'{', b'"' | b'\n' | b'\r', ..] | [b'{'] | [b'[', b'{', ..])
+    })
 }
 
 fn too_long() -> String {
