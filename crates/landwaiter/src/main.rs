@@ -15,6 +15,10 @@ use clap::{CommandFactory, Parser};
 use std::process::ExitCode;
 use ui::{Failure, Ui};
 
+/// Every record makes and drops many small things.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How a command ended, when it did its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
