@@ -144,7 +144,7 @@ pub fn weaker(before: &Posture, now: &Posture, stale: bool) -> Vec<PropertyChang
                 off
             };
             if grew(&before.security_disabled, &all(now)) {
-                weakened("security", list(&before.security_disabled), list(&all(now)));
+                weakened("security", switched(&before.security_disabled), switched(&all(now)));
             }
         }
     }
@@ -212,6 +212,11 @@ fn list(items: &[SmolStr]) -> String {
     if items.is_empty() { "none".to_owned() } else { items.join(", ") }
 }
 
+/// What is off is said to be off: as a bare list it would read as what is there.
+fn switched(off: &[SmolStr]) -> String {
+    if off.is_empty() { "nothing off".to_owned() } else { format!("{} off", off.join(", ")) }
+}
+
 fn capabilities(posture: &Posture) -> String {
     let dropped = if posture.cap_dropped.is_empty() { String::new() } else { format!(" without {}", posture.cap_dropped.join(", ")) };
     let added = if posture.cap_added.is_empty() { "default".to_owned() } else { posture.cap_added.join(", ") };
@@ -274,7 +279,7 @@ mod tests {
         assert_eq!(
             draw(&play),
             "compose:shop/api | capabilities | default without ALL | SYS_ADMIN | weakened\n\
-             compose:shop/api | security | none | seccomp, no_new_privileges | weakened\n\
+             compose:shop/api | security | nothing off | seccomp, no_new_privileges off | weakened\n\
              compose:shop/api | namespaces | none | pid | weakened\n\
              compose:shop/api | mounts | none | /etc | weakened\n\
              compose:shop/api | log | json-file (unknown) | none (off) | weakened\n\
