@@ -90,12 +90,21 @@ pub fn write(out: &mut dyn Write, record: &Record) -> std::io::Result<()> {
     out.flush()
 }
 
-/// Opens a file for a recording, or standard output.
+/// Opens a file for a recording, or standard output. A recording is evidence, so none is overwritten; and it holds what inspect answers hold, the environment
+/// of containers with its secrets among it, so only its owner may read it.
 pub fn open(path: Option<&Path>) -> Result<Box<dyn Write>, Failure> {
     match path {
         None => Ok(Box::new(BufWriter::new(std::io::stdout()))),
         Some(path) => {
-            let file = std::fs::File::create(path).map_err(|e| Failure::new(format!("write {}: {e}", path.display())))?;
+            if std::fs::metadata(path).is_ok_and(|there| there.is_file() && there.len() > 0) {
+                return Err(Failure::new(format!("write {}: it is there already", path.display()))
+                    .remedy("a recording is not overwritten: choose another name, or move it away"));
+            }
+            let mut options = std::fs::OpenOptions::new();
+            options.write(true).create(true).truncate(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let file = options.open(path).map_err(|e| Failure::new(format!("write {}: {e}", path.display())))?;
             Ok(Box::new(BufWriter::new(file)))
         }
     }

@@ -26,7 +26,7 @@ pub fn finding(ui: &Ui, finding: &Finding) -> Vec<String> {
         Status::Open => String::new(),
         Status::Closed => ", closed".to_owned(),
         Status::Explained => match &finding.explained_by {
-            Some(by) => format!(", explained by {by}"),
+            Some(by) => format!(", explained by {}", printable(by)),
             None => ", explained".to_owned(),
         },
     };
@@ -45,7 +45,7 @@ pub fn finding(ui: &Ui, finding: &Finding) -> Vec<String> {
         lines.extend(wrap(&line, width).into_iter().map(|line| format!("{indent}{}", ui.dim(&line))));
     }
     if !finding.coverage.state.is_empty() && finding.coverage.state != "complete" {
-        let line = format!("observed with {}: {}", finding.coverage.state, finding.coverage.notes.join("; "));
+        let line = printable(&format!("observed with {}: {}", finding.coverage.state, finding.coverage.notes.join("; ")));
         lines.extend(wrap(&line, width).into_iter().map(|line| format!("{indent}{line}")));
     }
 
@@ -56,7 +56,7 @@ pub fn finding(ui: &Ui, finding: &Finding) -> Vec<String> {
     if let Some(first) = finding.evidence.first() {
         let more = finding.evidence.len() - 1;
         let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-        foot.push(format!("{}:{}{more}", first.place.file, first.place.number));
+        foot.push(format!("{}:{}{more}", printable(&first.place.file), first.place.number));
     }
     foot.push(format!("show {}", finding.id));
     lines.extend(flow(&foot, width).into_iter().map(|line| format!("{indent}{}", ui.dim(&line))));
@@ -114,8 +114,19 @@ pub fn counts<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> String {
     for finding in findings {
         *by_level.entry(finding.severity).or_default() += 1;
     }
+    levels(&by_level)
+}
+
+/// The same of severities that are counted already.
+pub fn levels(by_level: &BTreeMap<Level, usize>) -> String {
     let parts: Vec<String> = by_level.iter().rev().map(|(level, n)| format!("{n} {level}")).collect();
     if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
+}
+
+/// `1 file`, `2 files`.
+pub fn number(count: impl ToString, what: &str) -> String {
+    let count = count.to_string();
+    format!("{count} {what}{}", if count == "1" { "" } else { "s" })
 }
 
 /// A point or an interval, to the second, in UTC: `2026-11-24 13:41:18 to 13:42:01 UTC`.
@@ -149,17 +160,7 @@ pub fn short(field: &str, value: &Value) -> String {
 
 /// Attackers write our input: control characters and what reorders text are shown as escapes, so that nothing can forge a line or move the cursor.
 pub fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        let hidden = c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{00ad}');
-        if hidden {
-            out.extend(c.escape_unicode());
-        } else {
-            out.push(c);
-        }
-    }
-    out
+    finding::message::visible(text).into_owned()
 }
 
 /// As `printable`, but line ends stay: for text that we lay out ourselves.
@@ -230,7 +231,7 @@ mod tests {
     #[test]
     fn hostile_text_cannot_move_the_cursor_or_forge_a_line() {
         assert_eq!(printable("a\u{1b}[2Jb\nHIGH"), "a\\u{1b}[2Jb\\u{a}HIGH");
-        assert_eq!(printable("abc\u{202e}cba"), "abc\\u{202e}cba");
+        assert_eq!(printable("abc\u{202e}cba\u{61c}\u{2028}"), "abc\\u{202e}cba\\u{61c}\\u{2028}");
         assert_eq!(printable("Grüße"), "Grüße");
     }
 

@@ -57,11 +57,14 @@ pub enum Output {
     Events,
 }
 
+/// Takes every event in turn.
+type EachEvent = Box<dyn FnMut(&Event)>;
+
 /// Collects findings in their latest state, by (first seen, id).
 #[derive(Default)]
 pub struct Ledger {
     by_id: BTreeMap<String, Finding>,
-    events: Option<Box<dyn FnMut(&Event)>>,
+    events: Option<EachEvent>,
 }
 
 impl Ledger {
@@ -130,7 +133,9 @@ pub fn run(args: Args, ui: &Ui) -> Result<Exit, Failure> {
         Output::Human | Output::Jsonl => Ledger::default(),
     };
     let (findings, report) = play(ui, &args.paths, &args.host, loaded, ledger)?;
-    crate::last::remember(&args);
+    if report.records > 0 {
+        crate::last::remember(&args);
+    }
 
     let shown: Vec<&Finding> = findings
         .iter()
@@ -163,7 +168,7 @@ fn summary(ui: &Ui, args: &Args, findings: &[Finding], shown: &[&Finding], repor
         (Some(first), Some(last)) if last > first => format!(" over {}", last - first),
         _ => String::new(),
     };
-    ui.out(&format!("{} in {} records of {} files{span}", render::counts(shown.iter().copied()), report.records, report.files));
+    ui.out(&format!("{} in {} of {}{span}", render::counts(shown.iter().copied()), render::number(report.records, "record"), render::number(report.files, "file")));
     let explained = findings.iter().filter(|finding| finding.status == Status::Explained).count();
     let below = findings.len() - shown.len() - if args.explained { 0 } else { explained };
     let mut rest = Vec::new();
@@ -185,7 +190,7 @@ fn skipped(ui: &Ui, report: &ReadReport) {
         return;
     }
     for skip in &report.skipped {
-        ui.note(&format!("skipped {}:{}: {}", skip.place.file, skip.place.number, render::printable(&skip.reason)));
+        ui.note(&format!("skipped {}:{}: {}", render::printable(&skip.place.file), skip.place.number, render::printable(&skip.reason)));
     }
     let unnamed = total.saturating_sub(report.skipped.len() as u64);
     if unnamed > 0 {

@@ -85,7 +85,7 @@ fn pick<'a>(id: &str, findings: &'a [Finding]) -> Result<&'a Finding, Failure> {
     match (matching.next(), matching.next()) {
         (Some(finding), None) => Ok(finding),
         (Some(_), Some(_)) => Err(Failure::new(format!("tell which finding {id} is: several begin so")).remedy("write more of its id")),
-        (None, _) => Err(Failure::new(format!("find {id} among {} findings", findings.len())).remedy("landwaiter replay lists their ids")),
+        (None, _) => Err(Failure::new(format!("find {id:?} among {}", render::number(findings.len(), "finding"))).remedy("landwaiter replay lists their ids")),
     }
 }
 

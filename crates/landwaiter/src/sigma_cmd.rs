@@ -82,7 +82,7 @@ fn check(paths: &[PathBuf], ui: &Ui) -> Result<Exit, Failure> {
             ui.out(&render::printable(&problem.to_string()));
         }
     }
-    ui.out(&format!("{rules} rules, {errors} errors, {warnings} warnings"));
+    ui.out(&format!("{}, {}, {}", render::number(rules, "rule"), render::number(errors, "error"), render::number(warnings, "warning")));
     Ok(if errors > 0 { Exit::Found } else { Exit::Done })
 }
 

@@ -118,6 +118,11 @@ fn check(paths: &[PathBuf], ui: &Ui) -> Result<Exit, Failure> {
     for problem in &problems {
         ui.out(&render::printable(&problem.to_string()));
     }
-    ui.out(&format!("{pages} pages, {errors} errors, {} warnings", problems.len() - errors));
+    ui.out(&format!(
+        "{}, {}, {}",
+        render::number(pages, "page"),
+        render::number(errors, "error"),
+        render::number(problems.len() - errors, "warning")
+    ));
     Ok(if errors > 0 { Exit::Found } else { Exit::Done })
 }

@@ -81,7 +81,10 @@ pub fn run(args: Args, ui: &Ui) -> Result<Exit, Failure> {
     for id in &args.ids {
         if pack.strategy(id).is_none() {
             let near = event::problem::nearest(id, pack.strategies().iter().map(|s| s.id.as_str()));
-            let remedy = near.map_or_else(String::new, |near| format!("did you mean {near}?"));
+            let remedy = near.map_or_else(
+                || "landwaiter strategy list names the shipped ones; --from PATH takes pages of your own".to_owned(),
+                |near| format!("did you mean {near}?"),
+            );
             return Err(Failure::new(format!("find a strategy named {id}")).remedy(remedy));
         }
     }

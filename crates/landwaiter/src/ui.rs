@@ -117,11 +117,16 @@ impl Ui {
         self.paint(Style::new().bold(), text)
     }
 
-    /// A line of results on standard output. A reader who has gone away (`| head`) ends the program quietly.
+    /// A line of results on standard output. A reader who has gone away (`| head`) ends the program quietly; results that are lost in any other way, on a
+    /// full disk for one, end it as a failure.
     pub fn out(&self, line: &str) {
         let mut stdout = anstream::stdout().lock();
-        if writeln!(stdout, "{line}").is_err() {
-            std::process::exit(0);
+        if let Err(error) = writeln!(stdout, "{line}") {
+            if error.kind() == std::io::ErrorKind::BrokenPipe {
+                std::process::exit(0);
+            }
+            self.failure(&Failure::new(format!("write the results: {error}")));
+            std::process::exit(2);
         }
     }
 
@@ -154,7 +159,7 @@ impl Ui {
     /// Problems in texts, one a line.
     pub fn problems(&self, problems: &[Problem]) {
         for problem in problems {
-            anstream::eprintln!("{problem}");
+            anstream::eprintln!("{}", crate::render::printable_lines(&problem.to_string()));
         }
     }
 
@@ -163,7 +168,7 @@ impl Ui {
         self.clear_progress();
         self.problems(&failure.problems);
         let head = self.paint(Style::new().fg_color(Some(AnsiColor::Red.into())).bold(), "landwaiter");
-        anstream::eprintln!("{head}: could not {}", failure.message);
+        anstream::eprintln!("{head}: could not {}", crate::render::printable_lines(&failure.message));
         if !failure.remedy.is_empty() {
             anstream::eprintln!("  {}", failure.remedy);
         }

@@ -5,8 +5,8 @@ use crate::load::Detection;
 use crate::ui::{Failure, Ui};
 use crate::{Exit, cli, last, record, render, replay};
 use engine::Engine;
-use event::{Level, Record, Span};
-use finding::{Change, Finding, Status, wire};
+use event::{Level, Record, SmolStr, Span};
+use finding::{Change, Status, wire};
 use inventory::Inventory;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -73,16 +73,16 @@ pub fn run(args: Args, ui: &Ui) -> Result<Exit, Failure> {
     }
     remember(&args);
     let mut engine = Engine::new(loaded.rules, Inventory::new(loaded.context));
-    let mut printer = Printer { ui, args: &args, latest: BTreeMap::new() };
+    let mut printer = Printer { ui, args: &args, open: BTreeMap::new(), ended: BTreeMap::new() };
     let records = live.map(|record| {
         keep(&mut tape, &record, &args, ui);
         source::prepare(record)
     });
     engine::drive(records, &mut engine, &mut printer);
 
-    let shown: Vec<&Finding> = printer.latest.values().collect();
-    ui.note(&format!("{}; {}", render::counts(shown.iter().copied()), live::account(&stats)));
-    let fails = args.fail_on.is_some_and(|level| shown.iter().any(|finding| finding.severity >= level));
+    let shown = printer.counts();
+    ui.note(&format!("{}; {}", render::levels(&shown), live::account(&stats)));
+    let fails = args.fail_on.is_some_and(|level| shown.range(level..).next().is_some());
     Ok(if fails { Exit::Found } else { Exit::Done })
 }
 
@@ -111,11 +111,14 @@ fn keep(tape: &mut Option<Box<dyn Write>>, record: &Record, args: &Args, ui: &Ui
     }
 }
 
-/// Prints changes, and keeps each finding as it was printed last.
+/// Prints changes, and counts what was printed. A watch may run for months, so of a finding that is over only its severity is counted.
 struct Printer<'a> {
     ui: &'a Ui,
     args: &'a Args,
-    latest: BTreeMap<String, Finding>,
+    /// Severity of each finding that still stands open; the judge bounds how many do.
+    open: BTreeMap<SmolStr, Level>,
+    /// How many of each severity are over.
+    ended: BTreeMap<Level, usize>,
 }
 
 impl engine::Out for Printer<'_> {
@@ -128,12 +131,26 @@ impl engine::Out for Printer<'_> {
             Output::Jsonl => self.ui.out(&wire::to_json(finding)),
             Output::Human => self.print(&change),
         }
-        let finding = change.into_finding();
-        self.latest.insert(finding.id.to_string(), finding);
+        let (id, severity) = (finding.id.clone(), finding.severity);
+        if matches!(change, Change::Closed(_)) {
+            self.open.remove(&id);
+            *self.ended.entry(severity).or_default() += 1;
+        } else {
+            self.open.insert(id, severity);
+        }
     }
 }
 
 impl Printer<'_> {
+    /// How many findings were printed, by their last severity.
+    fn counts(&self) -> BTreeMap<Level, usize> {
+        let mut counts = self.ended.clone();
+        for severity in self.open.values() {
+            *counts.entry(*severity).or_default() += 1;
+        }
+        counts
+    }
+
     fn print(&self, change: &Change) {
         let ui = self.ui;
         let finding = change.finding();

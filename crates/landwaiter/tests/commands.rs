@@ -114,6 +114,69 @@ fn every_strategy_can_be_listed_shown_and_exported() {
 }
 
 #[test]
+fn what_cannot_be_read_is_said_once_and_forgets_no_earlier_replay() {
+    let folder = folder();
+    let good = folder.path().join("spray.jsonl");
+    std::fs::write(&good, spray(25, 100).text()).unwrap();
+    assert!(run_in(folder.path(), &["replay", good.to_str().unwrap()], None).status.success());
+    let id = findings(&run_in(folder.path(), &["replay", "--output", "jsonl", good.to_str().unwrap()], None))[0]["id"].clone();
+
+    let absent = run_in(folder.path(), &["replay", "no-such-recording"], None);
+    assert_eq!(absent.status.code(), Some(2));
+    assert!(stderr(&absent).starts_with("landwaiter: could not read no-such-recording: "), "{}", stderr(&absent));
+    let empty = folder.path().join("empty.jsonl");
+    std::fs::write(&empty, "").unwrap();
+    assert_eq!(run_in(folder.path(), &["replay", empty.to_str().unwrap()], None).status.code(), Some(2));
+
+    let shown = run_in(folder.path(), &["show", id.as_str().unwrap()], None);
+    assert!(shown.status.success(), "{}", stderr(&shown));
+}
+
+#[test]
+fn a_full_disk_is_not_taken_for_success() {
+    let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") else {
+        eprintln!("skipped: there is no /dev/full");
+        return;
+    };
+    let ended = std::process::Command::new(env!("CARGO_BIN_EXE_landwaiter")).args(["strategy", "list"]).stdout(full).output().unwrap();
+    assert_eq!(ended.status.code(), Some(2));
+    assert!(stderr(&ended).contains("could not write the results"), "{}", stderr(&ended));
+}
+
+#[test]
+fn a_recording_is_never_overwritten_and_only_its_owner_reads_it() {
+    let folder = folder();
+    let kept = folder.path().join("kept.jsonl");
+    std::fs::write(&kept, "evidence").unwrap();
+    let nowhere = "unix:///nowhere/docker.sock";
+    let refused = landwaiter(&["watch", "--record", kept.to_str().unwrap(), "--engine", nowhere], None);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(stderr(&refused).contains("kept.jsonl: it is there already"), "{}", stderr(&refused));
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), "evidence");
+
+    let new = folder.path().join("new.jsonl");
+    landwaiter(&["watch", "--record", new.to_str().unwrap(), "--engine", nowhere], None);
+    #[cfg(unix)]
+    assert_eq!(std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&new).unwrap()) & 0o777, 0o600);
+}
+
+#[test]
+fn a_line_that_speaks_for_the_collector_is_not_believed() {
+    let mut lines = spray(25, 100).lines;
+    let whole = findings(&landwaiter(&["replay", "--output", "jsonl", "-"], Some((lines.join("\n") + "\n").as_bytes())));
+    lines.insert(
+        9,
+        r#"{"time":4102444800000000000,"of":"docker_events","note":{"Missed":{"object":"container","id":"x","reason":"y"}}}"#.to_owned(),
+    );
+    let output = landwaiter(&["replay", "--output", "jsonl", "-"], Some((lines.join("\n") + "\n").as_bytes()));
+    assert!(stderr(&output).contains("skipped -:10: well-formed, but of no known format"), "{}", stderr(&output));
+    let key = |found: &[serde_json::Value]| {
+        found.iter().map(|f| (f["rule"].clone(), f["severity"].clone(), f["count"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(key(&findings(&output)), key(&whole));
+}
+
+#[test]
 fn events_can_be_printed_for_those_who_write_rules() {
     let output = landwaiter(&["replay", "--output", "events", "-"], Some(spray(1, 0).text().as_bytes()));
     let kinds: Vec<String> = findings(&output).iter().filter_map(|event| event["kind"].as_str().map(str::to_owned)).collect();

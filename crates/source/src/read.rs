@@ -59,7 +59,7 @@ impl Default for ReadOptions {
     }
 }
 
-/// A path that was named and cannot be read.
+/// A path that was named and cannot be read; says so as a fragment that fits after "could not".
 #[derive(Debug)]
 pub struct ReadError {
     path: PathBuf,
@@ -68,7 +68,7 @@ pub struct ReadError {
 
 impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "could not read {}: {}", self.path.display(), self.error)
+        write!(f, "read {}: {}", self.path.display(), self.error)
     }
 }
 

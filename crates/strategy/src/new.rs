@@ -113,7 +113,20 @@ fn yaml(value: &Value) -> String {
         Value::Bool(told) => told.to_string(),
         Value::Int(n) => n.to_string(),
         Value::Float(n) => n.to_string(),
+        // What an attacker wrote must not end the quotes, the line, or the fence around the rule: control characters go as escapes.
+        Value::Text(text) if text.chars().any(char::is_control) => serde_json::to_string(text.as_str()).unwrap_or_default(),
         Value::Text(text) => format!("'{}'", text.replace('\'', "''")),
         Value::List(list) => list.first().map(yaml).unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_cannot_leave_the_fence_around_its_rule() {
+        assert_eq!(yaml(&Value::from("it's")), "'it''s'");
+        assert_eq!(yaml(&Value::from("x\n```\n\n## Response")), r###""x\n```\n\n## Response""###);
     }
 }
