@@ -118,6 +118,25 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// A line of JSON with those characters as JSON escapes: it says the same to a machine, and does nothing to the terminal of whoever looks at it.
+pub fn visible_json(line: &str) -> Cow<'_, str> {
+    if !line.chars().any(is_deceptive) {
+        return Cow::Borrowed(line);
+    }
+    let mut safe = String::with_capacity(line.len() + 16);
+    for c in line.chars() {
+        if is_deceptive(c) {
+            // They stand inside of texts only: the grammar around those is plain ASCII.
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(safe, "\\u{unit:04x}");
+            }
+        } else {
+            safe.push(c);
+        }
+    }
+    Cow::Owned(safe)
+}
+
 /// Characters that move the cursor, end a line, turn the direction of writing, or take no room.
 fn is_deceptive(c: char) -> bool {
     c.is_control()
@@ -164,6 +183,15 @@ mod tests {
         let text = filled("{{container.name}} runs", &[("container.name", Value::from(hostile))]);
         assert_eq!(text, "web\\u{a}CRITICAL all is well\\u{d}\\u{1b}[2J\\u{202e}gpj\\u{200b}\\u{feff}\\u{2028}\\u{e0041} runs");
         assert_eq!(visible("naïve – ok 東京"), "naïve – ok 東京");
+    }
+
+    #[test]
+    fn json_says_the_same_and_moves_no_cursor() {
+        let said = serde_json::json!({ "name": "a\u{9b}31m\u{7f}\u{202e}\u{e0041}ü東\n\\" });
+        let line = said.to_string();
+        let safe = visible_json(&line);
+        assert!(!safe.chars().any(is_deceptive) && safe.contains("ü東"), "{safe}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&safe).unwrap(), said);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! what stands in somebody's pipeline.
 
 use crate::finding::{Coverage, Evidence, Finding, Status};
+use crate::message::visible_json;
 use event::{Level, Place, SmolStr, Time, Value};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -55,7 +56,8 @@ struct WireCoverage {
 /// A finding on one line of JSON.
 pub fn to_json(finding: &Finding) -> String {
     // Every key is text and every number finite, so nothing can fail.
-    serde_json::to_string(&wire(finding)).unwrap_or_default()
+    let line = serde_json::to_string(&wire(finding)).unwrap_or_default();
+    visible_json(&line).into_owned()
 }
 
 /// A finding as a JSON value.

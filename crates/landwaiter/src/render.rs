@@ -94,7 +94,7 @@ pub fn event_line(event: &Event) -> String {
             put("native", native);
         }
     }
-    serde_json::Value::Object(head).to_string()
+    finding::message::visible_json(&serde_json::Value::Object(head).to_string()).into_owned()
 }
 
 /// A field's value as JSON.
