@@ -102,7 +102,12 @@ pub fn apply(
     say: &mut dyn FnMut(&Step, &Done),
 ) -> Result<Vec<Done>, String> {
     let target = resolve(plan, hands)?;
-    std::fs::create_dir_all(folder).map_err(|e| format!("make {}: {e}", folder.display()))?;
+    // What is kept holds the container's environment with its secrets.
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(|e| format!("make {}: {e}", folder.display()))?;
     let path = folder.join("actions.jsonl");
     let mut log = File::options().create(true).append(true).open(&path).map_err(|e| format!("write {}: {e}", path.display()))?;
     let mut all: Vec<Done> = Vec::new();
@@ -208,7 +213,8 @@ impl<W: Write> Write for Hashing<W> {
 }
 
 fn keep(hands: &dyn Hands, path: &str, file: &Path) -> Result<(Answer, Kept), String> {
-    let inner = File::create(file).map_err(|e| format!("write {}: {e}", file.display()))?;
+    // Evidence that was kept before is never overwritten, and no link that waits here is followed.
+    let inner = File::create_new(file).map_err(|e| format!("write {}: {e}", file.display()))?;
     let mut sink = Hashing { inner, hash: Sha256::new(), bytes: 0 };
     let answer = hands.stream(path, &mut sink)?;
     if !answer.is_good() {
@@ -263,10 +269,28 @@ mod tests {
 
     fn run(fake: &Fake, id: &str, kill: bool) -> (Result<Vec<Done>, String>, String) {
         let folder = tempfile::tempdir().expect("a folder");
+        run_into(&folder.path().join("kept"), fake, id, kill)
+    }
+
+    fn run_into(folder: &Path, fake: &Fake, id: &str, kill: bool) -> (Result<Vec<Done>, String>, String) {
         let target = Target { id: id.into(), running: true, restart: "always".into(), log_driver: "json-file".into(), ..Target::default() };
-        let result = apply(&plan(&target), fake, folder.path(), kill, &|| Time(0), &mut |_, _| {});
-        let log = std::fs::read_to_string(folder.path().join("actions.jsonl")).unwrap_or_default();
+        let result = apply(&plan(&target), fake, folder, kill, &|| Time(0), &mut |_, _| {});
+        let log = std::fs::read_to_string(folder.join("actions.jsonl")).unwrap_or_default();
         (result, log)
+    }
+
+    #[test]
+    fn evidence_is_private_and_never_overwritten() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let kept = folder.path().join("kept");
+        let fake = Fake::new("c1", "");
+        assert!(run_into(&kept, &fake, "c1", false).0.expect("applied").iter().all(|done| done.outcome != Outcome::Failed));
+        #[cfg(unix)]
+        assert_eq!(std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&kept).expect("a folder")) & 0o777, 0o700);
+        let again = run_into(&kept, &fake, "c1", true).0.expect("applied");
+        let keeps: Vec<_> = again.iter().filter(|done| done.step.starts_with("keep-")).map(|done| &done.outcome).collect();
+        assert!(!keeps.is_empty() && keeps.iter().all(|outcome| **outcome == Outcome::Failed), "{again:?}");
+        assert_eq!(again.last().map(|done| &done.outcome), Some(&Outcome::Skipped), "nothing is ended when nothing was kept anew");
     }
 
     #[test]
