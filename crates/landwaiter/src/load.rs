@@ -97,7 +97,7 @@ pub fn compile(ui: &Ui, pack: &Pack) -> Result<engine::Rules, Failure> {
 }
 
 /// Says the warnings; fails with the errors.
-fn settle(ui: &Ui, problems: Vec<Problem>, what: &str) -> Result<(), Failure> {
+pub fn settle(ui: &Ui, problems: Vec<Problem>, what: &str) -> Result<(), Failure> {
     let (errors, warnings): (Vec<Problem>, Vec<Problem>) = problems.into_iter().partition(|p| p.gravity == Gravity::Error);
     for warning in &warnings {
         ui.note(&warning.to_string());

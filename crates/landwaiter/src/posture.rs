@@ -182,7 +182,7 @@ impl Look {
             Some(path) => {
                 let text = std::fs::read_to_string(path).map_err(|e| Failure::new(format!("read {}: {e}", path.display())))?;
                 let (context, problems) = Context::parse(&text, &path.display().to_string());
-                ui.problems(&problems);
+                crate::load::settle(ui, problems, "use this context")?;
                 context
             }
         };
