@@ -6,6 +6,7 @@ use crate::pressure::Voice;
 use crate::repeats::{self, Repeats};
 use crate::report::Report;
 use crate::sight;
+use event::deriver::{Wanted, WantedFields};
 use event::dictionary::SENSOR_NOTE;
 use event::fact::{Fact, SensorNote, Sight};
 use event::{
@@ -44,6 +45,8 @@ pub struct Engine {
     detector: Box<dyn Detect>,
     judge: Judge,
     wanted: Vec<bool>,
+    /// The fields that rules read; `None` when they were not told.
+    wanted_fields: Option<Arc<WantedFields>>,
     /// The earliest timer of any part.
     due: Option<Time>,
     now: Time,
@@ -80,7 +83,7 @@ impl Engine {
                 *slot = true;
             }
         }
-        let emit = Emit { events: Vec::new(), wanted: Some(wanted.clone()) };
+        let emit = Emit { events: Vec::new(), wanted: Some(wanted.clone()), wanted_fields: None };
         Engine {
             order: Order::default(),
             repeats: Repeats::default(),
@@ -88,6 +91,7 @@ impl Engine {
             detector,
             judge: Judge::new(cards),
             wanted,
+            wanted_fields: None,
             due: None,
             now: Time::MIN,
             report: Report::default(),
@@ -97,6 +101,17 @@ impl Engine {
             signals: Vec::new(),
             changes: Vec::new(),
         }
+    }
+
+    /// Lets derivers leave out fields that nobody reads, unless [`Out::all_events`] wants to see them. What is read here of the sources' sight stays.
+    #[must_use]
+    pub fn reading(mut self, mut fields: WantedFields) -> Engine {
+        for kind in sight::READ {
+            fields.set(kind, Wanted::all());
+        }
+        self.wanted_fields = Some(Arc::new(fields));
+        self.emit.wanted_fields = self.wanted_fields.clone();
+        self
     }
 
     /// Takes the next record or tick of the call.
@@ -154,6 +169,7 @@ impl Engine {
     fn heed(&mut self, out: &impl Out) {
         if out.all_events() == self.emit.wanted.is_some() {
             self.emit.wanted = if out.all_events() { None } else { Some(self.wanted.clone()) };
+            self.emit.wanted_fields = if out.all_events() { None } else { self.wanted_fields.clone() };
         }
     }
 

@@ -20,8 +20,8 @@ pub struct Rules {
 impl Engine {
     /// An engine over these rules, with nothing seen yet.
     pub fn new(rules: Rules, inventory: Inventory) -> Engine {
-        let wanted = rules.set.wanted();
-        Engine::of_parts(vec![Box::new(inventory)], Box::new(Matcher::new(rules.set)), rules.cards, wanted)
+        let (wanted, fields) = (rules.set.wanted(), rules.set.wanted_fields());
+        Engine::of_parts(vec![Box::new(inventory)], Box::new(Matcher::new(rules.set)), rules.cards, wanted).reading(fields)
     }
 }
 

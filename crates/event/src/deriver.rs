@@ -1,8 +1,60 @@
 //! What turns events into further events: the inventory now, tempo later.
 
-use crate::dictionary::Kind;
+use crate::dictionary::{FIELDS, FieldId, KINDS, Kind};
 use crate::event::Event;
 use crate::time::Time;
+use std::sync::Arc;
+
+/// For each kind of event, the derived fields that somebody reads in it. What nobody reads need not be worked out.
+#[derive(Clone, Debug)]
+pub struct WantedFields {
+    kinds: Vec<Wanted>,
+}
+
+/// The fields of one kind that somebody reads, by [`FieldId::index`]; `None` wants all.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted(Option<Arc<[bool]>>);
+
+impl WantedFields {
+    /// Nothing is read of any kind.
+    pub fn none() -> WantedFields {
+        WantedFields { kinds: vec![Wanted(Some(vec![false; FIELDS.len()].into())); KINDS.len()] }
+    }
+
+    /// These fields are read of a kind.
+    pub fn set(&mut self, kind: Kind, wanted: Wanted) {
+        if let Some(slot) = self.kinds.get_mut(kind.index()) {
+            *slot = wanted;
+        }
+    }
+
+    /// What is read of a kind.
+    pub fn of(&self, kind: Kind) -> Wanted {
+        self.kinds.get(kind.index()).cloned().unwrap_or_default()
+    }
+}
+
+impl Wanted {
+    /// Every field.
+    pub fn all() -> Wanted {
+        Wanted(None)
+    }
+
+    /// These fields, by [`FieldId::index`].
+    pub fn these(fields: Vec<bool>) -> Wanted {
+        Wanted(Some(fields.into()))
+    }
+
+    /// Whether somebody reads the field.
+    pub fn has(&self, field: FieldId) -> bool {
+        self.0.as_ref().is_none_or(|fields| fields.get(field.index()).copied().unwrap_or(true))
+    }
+
+    /// How many fields somebody reads; `None` when all.
+    pub fn count(&self) -> Option<usize> {
+        self.0.as_ref().map(|fields| fields.iter().filter(|wanted| **wanted).count())
+    }
+}
 
 /// Where a deriver puts its events. They are applied in this order, after the event that caused them.
 #[derive(Default)]
@@ -11,6 +63,8 @@ pub struct Emit {
     pub events: Vec<Event>,
     /// Kinds that some rule reads; `None` wants all. What nobody reads need not be built.
     pub wanted: Option<Vec<bool>>,
+    /// Fields that some rule reads, kind by kind; `None` wants all.
+    pub wanted_fields: Option<Arc<WantedFields>>,
 }
 
 impl Emit {

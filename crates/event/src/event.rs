@@ -1,5 +1,6 @@
 //! Events: native ones, which are a record seen through its paths, and derived ones, which the inventory states.
 
+use crate::deriver::{Wanted, WantedFields};
 use crate::dictionary::{FieldId, Kind};
 use crate::document::Document;
 use crate::fact::Fact;
@@ -150,6 +151,7 @@ const FIELDS_USUAL: usize = 32;
 #[derive(Clone, Debug)]
 pub struct DerivedBuilder {
     event: Event,
+    wanted: Wanted,
 }
 
 impl DerivedBuilder {
@@ -168,6 +170,7 @@ impl DerivedBuilder {
                 fields: Fields::Derived(Vec::with_capacity(FIELDS_USUAL)),
                 evidence: cause.evidence.clone(),
             },
+            wanted: Wanted::all(),
         }
     }
 
@@ -186,7 +189,27 @@ impl DerivedBuilder {
                 fields: Fields::Derived(Vec::with_capacity(FIELDS_USUAL)),
                 evidence,
             },
+            wanted: Wanted::all(),
         }
+    }
+
+    /// Takes from here on only the fields that somebody reads.
+    #[must_use]
+    pub fn read_by(mut self, wanted: Option<&WantedFields>) -> Self {
+        if let Some(wanted) = wanted {
+            self.wanted = wanted.of(self.event.kind);
+        }
+        self
+    }
+
+    /// Whether somebody reads the field: what is dear to work out is asked for first.
+    pub fn wants(&self, field: FieldId) -> bool {
+        self.wanted.has(field)
+    }
+
+    /// The fields that somebody reads.
+    pub fn wanted(&self) -> &Wanted {
+        &self.wanted
     }
 
     /// Names what the event is about.
@@ -223,6 +246,9 @@ impl DerivedBuilder {
             field.name(),
             self.event.kind.name()
         );
+        if !self.wants(field) {
+            return;
+        }
         if let Fields::Derived(list) = &mut self.event.fields {
             list.push((field, value.into()));
         }

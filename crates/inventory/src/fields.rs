@@ -22,7 +22,7 @@ pub fn about_container(
     container: &Container,
 ) -> DerivedBuilder {
     let id = container.id.text();
-    let mut builder = DerivedBuilder::caused_by(kind, deriver, cause).about(&id);
+    let mut builder = DerivedBuilder::caused_by(kind, deriver, cause).about(&id).read_by(world.reading.as_deref());
     let time = cause.time;
     describe(&mut builder, id, world.context.explain(host, container, time), host, container, time);
     builder
@@ -38,7 +38,8 @@ pub fn about_container_at(
     host: &Host,
     container: &Container,
 ) -> DerivedBuilder {
-    let mut builder = DerivedBuilder::at(kind, deriver, now, host.name.clone(), evidence).about(&container.id.text());
+    let mut builder =
+        DerivedBuilder::at(kind, deriver, now, host.name.clone(), evidence).about(&container.id.text()).read_by(world.reading.as_deref());
     container_fields(&mut builder, world, host, container, now);
     builder
 }
@@ -63,23 +64,33 @@ fn describe(builder: &mut DerivedBuilder, id: SmolStr, explained: Explained, hos
     if !container.image_id.is_empty() {
         builder.push(d::CONTAINER_IMAGE_ID, &container.image_id);
     }
-    if let Some(named) = image_ref::known(&container.image) {
+    if (builder.wants(d::CONTAINER_IMAGE_REPOSITORY) || builder.wants(d::CONTAINER_IMAGE_TAG))
+        && let Some(named) = image_ref::known(&container.image)
+    {
         builder.push(d::CONTAINER_IMAGE_REPOSITORY, &named.repository);
         if let Some(tag) = &named.tag {
             builder.push(d::CONTAINER_IMAGE_TAG, tag);
         }
     }
-    if let Some(image) = host.image(&container.image_id).filter(|image| image.spec.digests_known) {
+    if builder.wants(d::CONTAINER_IMAGE_DIGESTS)
+        && let Some(image) = host.image(&container.image_id).filter(|image| image.spec.digests_known)
+    {
         builder.push(d::CONTAINER_IMAGE_DIGESTS, image.spec.repo_digests.clone());
     }
-    if let Some(novel) = host.novel(&container.image_id) {
+    if builder.wants(d::CONTAINER_IMAGE_NOVEL)
+        && let Some(novel) = host.novel(&container.image_id)
+    {
         // What a container that stood there runs was there too, whatever the list says: an image can be deleted under it.
         builder.push(d::CONTAINER_IMAGE_NOVEL, novel && !container.preexisting());
     }
-    if let Some(line) = container.command_line() {
+    if builder.wants(d::CONTAINER_COMMAND_LINE)
+        && let Some(line) = container.command_line()
+    {
         builder.push(d::CONTAINER_COMMAND_LINE, line);
     }
-    if let Some(fingerprint) = container.fingerprint() {
+    if builder.wants(d::CONTAINER_FINGERPRINT)
+        && let Some(fingerprint) = container.fingerprint()
+    {
         builder.push(d::CONTAINER_FINGERPRINT, format_smolstr!("{:012x}", fingerprint >> 16));
     }
     builder.push(d::CONTAINER_RUNTIME_NAME, host.runtime());
@@ -87,14 +98,20 @@ fn describe(builder: &mut DerivedBuilder, id: SmolStr, explained: Explained, hos
         Some(sensor) => {
             builder.push(d::CONTAINER_ROLE, "sensor");
             builder.push(d::CONTAINER_ROLE_BASIS, sensor.basis.as_str());
-            builder.push(d::CONTAINER_ROLE_EVIDENCE, sensor.evidence.clone());
+            if builder.wants(d::CONTAINER_ROLE_EVIDENCE) {
+                builder.push(d::CONTAINER_ROLE_EVIDENCE, sensor.evidence.clone());
+            }
         }
         None => builder.push(d::CONTAINER_ROLE, "workload"),
     }
-    if let Some(workload) = owner::workload(container) {
+    if builder.wants(d::WORKLOAD_ID)
+        && let Some(workload) = owner::workload(container)
+    {
         builder.push(d::WORKLOAD_ID, workload);
     }
-    if let Some(owner) = owner::owner(&container.labels) {
+    if builder.wants(d::CONTAINER_OWNER)
+        && let Some(owner) = owner::owner(&container.labels)
+    {
         builder.push(d::CONTAINER_OWNER, owner);
     }
     if let Some(clone) = container.clone_of_older {
@@ -115,7 +132,8 @@ fn describe(builder: &mut DerivedBuilder, id: SmolStr, explained: Explained, hos
 /// Adds the fields of the group POSTURE, when it was inspected.
 pub fn posture_fields(builder: &mut DerivedBuilder, container: &Container) {
     if let Some(posture) = &container.posture {
-        posture.fields(&mut |field, value: Value| builder.push(field, value));
+        let wanted = builder.wanted().clone();
+        posture.fields_wanted(&wanted, &mut |field, value: Value| builder.push(field, value));
     }
 }
 

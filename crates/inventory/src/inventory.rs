@@ -69,6 +69,7 @@ fn pressed(builder: DerivedBuilder, bound: &str, count: u64, out: &mut Emit) {
 impl Deriver for Inventory {
     fn apply(&mut self, event: &Event, out: &mut Emit) {
         let state = &mut self.state;
+        state.world.reading.clone_from(&out.wanted_fields);
         let moved = state.world.apply(event, &mut state.timers, &mut state.pressure);
         state.tell(moved, event, out);
         for (bound, count) in state.pressure.take() {
@@ -81,6 +82,7 @@ impl Deriver for Inventory {
     }
 
     fn fire(&mut self, now: Time, out: &mut Emit) {
+        self.state.world.reading.clone_from(&out.wanted_fields);
         while let Some((row, key)) = self.state.timers.pop(now) {
             if row == WORLD_ROW {
                 if let Some((cause, moved)) = self.state.world.fire(&key, now) {

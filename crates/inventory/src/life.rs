@@ -68,16 +68,16 @@ impl Row for State {
             out.forgot("inventory.restarting", forgotten);
             flapping = count == FLAPPING_AT;
         }
-        let group = (cause.host.clone(), repeat_key(container));
+        let group = || (cause.host.clone(), repeat_key(container));
         let mut repeats = 0;
         match step {
             Step::Ended { .. } => {
-                let (count, forgotten) = self.ends.add(&group, cause.at);
+                let (count, forgotten) = self.ends.add(&group(), cause.at);
                 out.forgot("inventory.ended", forgotten);
                 repeats = count;
             }
             Step::Removed { .. } => {
-                repeats = self.ends.count(&group, cause.at);
+                repeats = self.ends.count(&group(), cause.at);
                 self.restarts.forget(&key);
             }
             _ => {}

@@ -8,6 +8,7 @@ use crate::log::{self, Log, LogKind};
 use crate::lookup::Lookup;
 use crate::mounts::{self, Mounts};
 use crate::permissive;
+use event::deriver::Wanted;
 use event::dictionary as d;
 use event::fact::{ContainerSpec, EngineSpec};
 use event::{FieldId, Value};
@@ -321,46 +322,56 @@ impl Posture {
 
     /// Every field of the dictionary's group `POSTURE`, in its order. Empty lists are said too: seen and clean is not the same as not seen.
     pub fn fields(&self, put: &mut dyn FnMut(FieldId, Value)) {
+        self.fields_wanted(&Wanted::all(), put);
+    }
+
+    /// The same for the fields that somebody reads.
+    pub fn fields_wanted(&self, wanted: &Wanted, put: &mut dyn FnMut(FieldId, Value)) {
+        let mut put = |field: FieldId, value: &dyn Fn() -> Value| {
+            if wanted.has(field) {
+                put(field, value());
+            }
+        };
         let list = |list: &[SmolStr]| Value::from(list.to_vec());
         let of = |pick: &dyn Fn(&mounts::Sensitive) -> Option<SmolStr>| Value::from(sorted(self.mounts.sensitive.iter().filter_map(pick)));
-        put(d::PRIVILEGED, self.privileged.into());
-        put(d::CAP_ADDED, list(&self.cap_added));
-        put(d::CAP_DROPPED, list(&self.cap_dropped));
-        put(d::CAP_DANGEROUS, list(&self.cap_dangerous));
-        put(d::NS_HOST, list(&self.ns_host));
-        put(d::NS_JOINED, list(&self.ns_joined));
-        put(d::NS_JOINED_TARGET, list(&self.ns_joined_target));
-        put(d::NS_JOINED_HOST, list(&self.ns_joined_host));
-        put(d::NS_JOINED_INTERNAL, self.ns_joined_internal.into());
-        put(d::SECURITY_DISABLED, list(&self.security_disabled));
-        put(d::SECURITY_CUSTOM, list(&self.security_custom));
-        put(d::SECURITY_KNOWN, self.security_known.into());
-        put(d::DEVICES, list(&self.devices));
-        put(d::DEVICES_DANGEROUS, list(&self.devices_dangerous));
-        put(d::MOUNT_SOURCES, list(&self.mounts.sources));
-        put(d::MOUNT_SENSITIVE, of(&|m| Some(m.path.clone())));
-        put(d::MOUNT_SENSITIVE_KINDS, of(&|m| Some(m.kind.clone())));
-        put(d::MOUNT_SENSITIVE_WRITABLE, of(&|m| m.writable.then(|| m.path.clone())));
-        put(d::MOUNT_WRITABLE_KINDS, of(&|m| m.writable.then(|| m.kind.clone())));
-        put(d::MOUNT_VIA, of(&|m| Some(m.via.clone())));
-        put(d::MOUNT_SHARED, list(&self.mounts.shared));
-        put(d::LOG_DRIVER, (&self.log.driver).into());
-        put(d::LOG_STATE, self.log.kind.as_str().into());
+        put(d::PRIVILEGED, &|| self.privileged.into());
+        put(d::CAP_ADDED, &|| list(&self.cap_added));
+        put(d::CAP_DROPPED, &|| list(&self.cap_dropped));
+        put(d::CAP_DANGEROUS, &|| list(&self.cap_dangerous));
+        put(d::NS_HOST, &|| list(&self.ns_host));
+        put(d::NS_JOINED, &|| list(&self.ns_joined));
+        put(d::NS_JOINED_TARGET, &|| list(&self.ns_joined_target));
+        put(d::NS_JOINED_HOST, &|| list(&self.ns_joined_host));
+        put(d::NS_JOINED_INTERNAL, &|| self.ns_joined_internal.into());
+        put(d::SECURITY_DISABLED, &|| list(&self.security_disabled));
+        put(d::SECURITY_CUSTOM, &|| list(&self.security_custom));
+        put(d::SECURITY_KNOWN, &|| self.security_known.into());
+        put(d::DEVICES, &|| list(&self.devices));
+        put(d::DEVICES_DANGEROUS, &|| list(&self.devices_dangerous));
+        put(d::MOUNT_SOURCES, &|| list(&self.mounts.sources));
+        put(d::MOUNT_SENSITIVE, &|| of(&|m| Some(m.path.clone())));
+        put(d::MOUNT_SENSITIVE_KINDS, &|| of(&|m| Some(m.kind.clone())));
+        put(d::MOUNT_SENSITIVE_WRITABLE, &|| of(&|m| m.writable.then(|| m.path.clone())));
+        put(d::MOUNT_WRITABLE_KINDS, &|| of(&|m| m.writable.then(|| m.kind.clone())));
+        put(d::MOUNT_VIA, &|| of(&|m| Some(m.via.clone())));
+        put(d::MOUNT_SHARED, &|| list(&self.mounts.shared));
+        put(d::LOG_DRIVER, &|| (&self.log.driver).into());
+        put(d::LOG_STATE, &|| self.log.kind.as_str().into());
         if let Some(bytes) = self.log.retained {
-            put(d::LOG_RETAINED, bytes.into());
+            put(d::LOG_RETAINED, &|| bytes.into());
         }
-        put(d::RESTART_POLICY, (&self.restart_policy).into());
-        put(d::AUTO_REMOVE, self.auto_remove.into());
-        put(d::CONTAINER_USER, (&self.user).into());
+        put(d::RESTART_POLICY, &|| (&self.restart_policy).into());
+        put(d::AUTO_REMOVE, &|| self.auto_remove.into());
+        put(d::CONTAINER_USER, &|| (&self.user).into());
         if let Some(class) = &self.runtime_class {
-            put(d::RUNTIME_CLASS, class.into());
+            put(d::RUNTIME_CLASS, &|| class.into());
         }
-        put(d::NETWORK_MODE, (&self.network_mode).into());
-        put(d::NETWORKS, list(&self.networks));
-        put(d::NETWORK_PERMISSIVE, list(&self.network_permissive));
-        put(d::PORTS_ALL_ADDRESSES, list(&self.ports_all_addresses));
-        put(d::POSTURE_DANGEROUS, list(&self.dangerous));
-        put(d::POSTURE_LEVEL, self.level.as_str().into());
+        put(d::NETWORK_MODE, &|| (&self.network_mode).into());
+        put(d::NETWORKS, &|| list(&self.networks));
+        put(d::NETWORK_PERMISSIVE, &|| list(&self.network_permissive));
+        put(d::PORTS_ALL_ADDRESSES, &|| list(&self.ports_all_addresses));
+        put(d::POSTURE_DANGEROUS, &|| list(&self.dangerous));
+        put(d::POSTURE_LEVEL, &|| self.level.as_str().into());
     }
 }
 

@@ -6,6 +6,7 @@
 use crate::id::Id;
 use event::SmolStr;
 use event::fact::{ContainerSpec, EngineSpec, NetworkSpec};
+use std::sync::Arc;
 
 /// One movement of the world.
 #[derive(Clone, Debug)]
@@ -30,8 +31,8 @@ pub enum Step {
         id: Id,
         /// No inspect of it had been seen before.
         first: bool,
-        /// What the inspect before this one said.
-        before: Option<Box<ContainerSpec>>,
+        /// The shape of what the inspect before this one said (see [`crate::Container::shape`]).
+        before: Option<Arc<ContainerSpec>>,
         /// Its image id or command became known, or is another than before: what groups by them must regroup.
         regrouped: bool,
     },

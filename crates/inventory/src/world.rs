@@ -16,6 +16,7 @@ use crate::pressure::Pressure;
 use crate::share::Share;
 use crate::step::Step;
 use crate::timers::{TimerKey, Timers};
+use event::deriver::WantedFields;
 use event::fact::Fact;
 use event::{Event, Fields, Provenance, SmallVec, SmolStr, Time};
 use hold::Hold;
@@ -42,6 +43,9 @@ pub struct World {
     pub context: Context,
     #[serde(skip)]
     pub(crate) share: Share,
+    /// The fields that somebody reads, as the engine last said; `None` is all.
+    #[serde(skip)]
+    pub(crate) reading: Option<Arc<WantedFields>>,
 }
 
 /// The steps of one event: mostly one.
@@ -86,7 +90,7 @@ impl World {
     /// Applies what one native event says, and tells what moved.
     pub(crate) fn apply(&mut self, event: &Event, timers: &mut Timers, pressure: &mut Pressure) -> Moved {
         let Fields::Native(decoded) = &event.fields else { return Moved::default() };
-        let World { hosts, held, context, share } = self;
+        let World { hosts, held, context, share, .. } = self;
         if !hosts.contains_key(&event.host) {
             if hosts.len() >= HOSTS_MAX {
                 let many = HOSTS_MAX / 16;

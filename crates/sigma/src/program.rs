@@ -40,6 +40,16 @@ impl Program {
             Program::Always(is) => *is,
         }
     }
+
+    /// Calls `f` with every predicate that it may ask.
+    pub fn each_predicate(&self, f: &mut impl FnMut(u32)) {
+        match self {
+            Program::Predicate(index) => f(*index),
+            Program::All(list) | Program::Any(list) | Program::AtLeast(_, list) => list.iter().for_each(|p| p.each_predicate(f)),
+            Program::Not(inner) => inner.each_predicate(f),
+            Program::Always(_) => {}
+        }
+    }
 }
 
 struct Folder<'a> {

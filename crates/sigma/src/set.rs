@@ -5,8 +5,9 @@ use crate::index::Plan;
 use crate::link;
 use crate::program::Program;
 use crate::rule::Rule;
+use event::deriver::{Wanted, WantedFields};
 use event::{Event, FieldId, Kind, Path, Problem, SmolStr, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Rules, compiled. Immutable; one set serves any number of matchers.
@@ -142,9 +143,81 @@ impl RuleSet {
         Kind::all().map(|kind| self.plans.get(kind.index()).is_some_and(|plan| !plan.programs.is_empty())).collect()
     }
 
+    /// For each kind, the derived fields that are read in its events: by the rules that may match it, by the correlations that count those, and by their signals.
+    pub fn wanted_fields(&self) -> WantedFields {
+        let mut wanted = WantedFields::none();
+        for kind in Kind::all() {
+            let Some(plan) = self.plans.get(kind.index()) else { continue };
+            let mut reading = Reading::default();
+            let mut rules: BTreeSet<usize> = BTreeSet::new();
+            for (rule, program) in &plan.programs {
+                program.each_predicate(&mut |predicate| {
+                    if let Some(shared) = self.shared.get(predicate as usize) {
+                        let slots = [Some(shared.slot), shared.other];
+                        slots
+                            .iter()
+                            .flatten()
+                            .filter_map(|slot| self.slots.get(*slot as usize))
+                            .for_each(|slot| reading.source(&slot.source));
+                    }
+                });
+                rules.insert(*rule as usize);
+            }
+            // An event that a rule matches is read by the correlations that count the rule too, and by those that count these.
+            let mut waiting: Vec<usize> = rules.iter().copied().collect();
+            while let Some(rule) = waiting.pop() {
+                self.carried[rule].iter().for_each(|(_, source)| reading.source(source));
+                for (order, position) in &self.listeners[rule] {
+                    let linked = &self.correlations[*order as usize];
+                    if let Some(member) = linked.members.get(usize::from(*position)) {
+                        member.group.iter().chain(&member.counted).for_each(|source| reading.source(source));
+                        member.carried.iter().for_each(|(_, source)| reading.source(source));
+                    }
+                    if rules.insert(linked.rule) {
+                        waiting.push(linked.rule);
+                    }
+                }
+            }
+            wanted.set(kind, reading.wanted());
+        }
+        wanted
+    }
+
     /// How many different predicates all rules together ask.
     pub fn predicates(&self) -> usize {
         self.shared.len()
+    }
+}
+
+/// Gathers the fields that are read.
+struct Reading {
+    fields: Vec<bool>,
+    everything: bool,
+}
+
+impl Default for Reading {
+    fn default() -> Reading {
+        let mut reading = Reading { fields: vec![false; event::dictionary::FIELDS.len()], everything: false };
+        // Every signal says whether its event was explained, whatever the rule.
+        reading.fields[event::dictionary::EXPLAINED.index()] = true;
+        reading
+    }
+}
+
+impl Reading {
+    fn source(&mut self, source: &Source) {
+        match source {
+            Source::Everything => self.everything = true,
+            Source::Named { field, .. } => {
+                if let Some(slot) = field.and_then(|field| self.fields.get_mut(field.index())) {
+                    *slot = true;
+                }
+            }
+        }
+    }
+
+    fn wanted(self) -> Wanted {
+        if self.everything { Wanted::all() } else { Wanted::these(self.fields) }
     }
 }
 

@@ -186,6 +186,50 @@ detection: { s: { exec.shell: true }, condition: s }
 }
 
 #[test]
+fn only_fields_that_somebody_reads_are_wanted() {
+    let set = rules(
+        r#"
+title: A
+name: a
+logsource: { category: container }
+detection: { s: { event.name: container.created, container.role: sensor }, t: { container.owner|fieldref: container.name }, condition: s and not t }
+landwaiter: { entity: [container.id], message: 'made of {{container.image.name}}' }
+---
+title: B
+correlation: { type: value_count, rules: [a], group-by: [workload.id], timespan: 5m, condition: { field: container.command_line, gte: 3 } }
+landwaiter: { message: 'of {{container.image.tag}}' }
+---
+title: C
+logsource: { category: container }
+detection: { s: { event.name: container.paused, container.fingerprint: x }, condition: s }
+---
+title: D
+logsource: { category: container }
+detection: { named: { event.name: container.killed }, words: [miner], condition: named and words }
+"#,
+    );
+    let wanted = set.wanted_fields();
+    let read = |kind: event::Kind, name: &str| wanted.of(kind).has(event::FieldId::named(name).unwrap());
+    use event::dictionary::{CONTAINER_CREATED, CONTAINER_KILLED, CONTAINER_PAUSED};
+    let created = [
+        "container.role",
+        "container.owner",
+        "container.name",
+        "container.id",
+        "container.image.name",
+        "container.image.tag",
+        "workload.id",
+    ];
+    for name in created.into_iter().chain(["container.command_line", "explained", "explained.by"]) {
+        assert!(read(CONTAINER_CREATED, name), "{name} is read");
+    }
+    assert!(!read(CONTAINER_CREATED, "container.fingerprint") && !read(CONTAINER_CREATED, "container.image.repo_digests"));
+    assert!(read(CONTAINER_PAUSED, "container.fingerprint") && !read(CONTAINER_PAUSED, "container.role"));
+    // A rule that looks for words anywhere reads everything.
+    assert!(read(CONTAINER_KILLED, "container.image.repo_digests"));
+}
+
+#[test]
 fn equal_questions_are_asked_once() {
     let one = "title: A\nlogsource: { category: container }\ndetection: { s: { event.name: container.exec, exec.shell: true, exec.user: root }, condition: s }\n";
     let set =

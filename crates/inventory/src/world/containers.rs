@@ -209,7 +209,7 @@ pub(super) fn inspected(host: &mut Host, event: &Event, spec: &ContainerSpec, ha
         .collect();
 
     let Some(container) = host.containers.get_mut(&id) else { return };
-    let before = container.spec().map(Box::new);
+    let before = container.shape().cloned();
     let first = before.is_none();
     let image_id = if spec.image_id.is_empty() { container.image_id.clone() } else { hands.share.text(&spec.image_id) };
     let regrouped = container.image_id != image_id || container.kept.as_ref().is_none_or(|old| old.command != kept.command);
