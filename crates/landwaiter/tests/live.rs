@@ -3,18 +3,19 @@
 #[path = "../../source/tests/support/cable.rs"]
 mod cable;
 mod common;
+#[path = "../../source/tests/support/engine.rs"]
+mod engine;
 
 use cable::Cable;
 use common::{findings, folder, landwaiter, stderr, stdout};
+use engine::IMAGE;
 use serde_json::Value;
-use source::collect::{Address, Client, Surroundings};
+use source::collect::{Address, Client};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
-
-const IMAGE: &str = "alpine:3.20";
 
 /// An engine, and what one test made there; all of it is removed at the end.
 struct Bench {
@@ -23,26 +24,9 @@ struct Bench {
     made: Mutex<Vec<String>>,
 }
 
-/// Says that a test is skipped. Where an engine is required, that is a failure.
-fn skip(test: &str, reason: &str) -> Option<Bench> {
-    assert!(std::env::var_os("LANDWAITER_TEST_ENGINE").is_none_or(|v| v != "required"), "{test} needs an engine: {reason}");
-    eprintln!("skipped: {test}: {reason}");
-    None
-}
-
 impl Bench {
     fn find(test: &str) -> Option<Bench> {
-        let address = Address::find(&Surroundings::of_this_process(), &|path| path.exists()).ok()?;
-        let client = match Client::connect(address) {
-            Ok(client) => client,
-            Err(error) => {
-                return skip(test, &error.to_string());
-            }
-        };
-        if !client.get(&format!("/images/{IMAGE}/json")).is_ok_and(|answer| answer.is_good()) {
-            return skip(test, &format!("the engine has no image {IMAGE}"));
-        }
-        Some(Bench { client, run: format!("{test}-{}", std::process::id()), made: Mutex::default() })
+        Some(Bench { client: engine::find(test)?, run: format!("{test}-{}", std::process::id()), made: Mutex::default() })
     }
 
     fn post(&self, path: &str, body: Option<&str>) -> String {

@@ -2,16 +2,17 @@
 
 #[path = "support/cable.rs"]
 mod cable;
+#[path = "support/engine.rs"]
+mod engine;
 
 use cable::Cable;
+use engine::IMAGE;
 use event::fact::{SensorNote, Sight};
 use event::{Body, Record};
-use source::collect::{Address, Client, Live, Surroundings};
+use source::collect::{Address, Client, Live};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
-
-const IMAGE: &str = "alpine:3.20";
 
 /// An engine with the image, and what this test made there; all of it is removed at the end.
 struct Bench {
@@ -19,27 +20,10 @@ struct Bench {
     made: Mutex<Vec<String>>,
 }
 
-/// Says that a test is skipped. Where an engine is required, that is a failure.
-fn skip(test: &str, reason: &str) -> Option<Bench> {
-    assert!(std::env::var_os("LANDWAITER_TEST_ENGINE").is_none_or(|v| v != "required"), "{test} needs an engine: {reason}");
-    eprintln!("skipped: {test}: {reason}");
-    None
-}
-
 impl Bench {
     /// `None`, and a word about it, where there is no engine.
     fn find(test: &str) -> Option<Bench> {
-        let address = Address::find(&Surroundings::of_this_process(), &|path| path.exists()).ok()?;
-        let client = match Client::connect(address) {
-            Ok(client) => client,
-            Err(error) => {
-                return skip(test, &error.to_string());
-            }
-        };
-        match client.get(&format!("/images/{IMAGE}/json")) {
-            Ok(answer) if answer.is_good() => Some(Bench { client, made: Mutex::default() }),
-            _ => skip(test, &format!("the engine has no image {IMAGE}")),
-        }
+        Some(Bench { client: engine::find(test)?, made: Mutex::default() })
     }
 
     fn post(&self, path: &str, body: Option<&str>) -> String {
