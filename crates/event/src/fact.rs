@@ -3,6 +3,9 @@
 //! A fact is a pure function of one record's bytes. It is never enriched; what it does not say is `None`, never a guess. Values keep the meaning that the
 //! witness gave them; judging them against defaults is the inventory's work.
 
+use crate::flow::{FilterChange, Flow};
+use crate::kubernetes::{ApiRequest, ObjectEvent, ObjectList};
+use crate::system::{ProcessEvent, Usage};
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -34,6 +37,20 @@ pub enum Fact {
     EngineEvent(EngineEvent),
     /// A complete list that the engine gave: what is not on it did not exist then.
     List(List),
+    /// A request to a Kubernetes API server.
+    Request(Box<ApiRequest>),
+    /// What list and watch say of one object of a cluster.
+    Object(Box<ObjectEvent>),
+    /// A complete list of one kind of object of a cluster.
+    Objects(Box<ObjectList>),
+    /// A flow between two addresses.
+    Flow(Box<Flow>),
+    /// A change of the host's packet filter.
+    Filter(Box<FilterChange>),
+    /// Something that a process did.
+    Process(Box<ProcessEvent>),
+    /// What a control group uses and may use.
+    Usage(Box<Usage>),
     /// What a collector says of its own sight.
     Sensor(SensorNote),
 }
@@ -51,6 +68,12 @@ pub struct ContainerEvent {
     pub image: SmolStr,
     /// Labels, only on `Create`: the attributes without those that the engine itself sets. They may shadow reserved attributes.
     pub labels: Vec<(SmolStr, SmolStr)>,
+    /// The runtime that speaks: `docker`, `podman`, `containerd`, `cri-o`, or what a mapping calls it.
+    pub runtime: SmolStr,
+    /// The runtime's own division, where it has one: containerd's namespace (`moby`, `k8s.io`, …).
+    pub division: SmolStr,
+    /// Pod or sandbox that it belongs to, where the event says it; empty else.
+    pub pod: SmolStr,
 }
 
 /// What can happen to a container. A payload is `None` when the witness did not say it.

@@ -180,6 +180,12 @@ pub enum Step {
         /// It is the first one of the host: what it shows was there when watching began.
         at_start: bool,
     },
+    /// An API server said something; the fact says what. What follows for containers is told by steps of their own before this one.
+    Cluster,
+    /// A network witness said something; the fact says what.
+    Wire,
+    /// A system witness said something; the fact says what.
+    Kernel,
     /// A collector says something of its own sight; the fact says what.
     Note,
     /// Any other native event: a stub for a record that was too large, or one without a fact.

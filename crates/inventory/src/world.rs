@@ -1,10 +1,13 @@
 //! What exists and existed, host by host; the only place where that state moves.
 
+mod cluster;
 mod containers;
 mod hold;
 mod images;
+mod kernel;
 mod lists;
 mod rest;
+mod wire;
 
 pub use containers::CLONE_AGE;
 
@@ -120,6 +123,9 @@ impl World {
             Some(Fact::EngineEvent(_)) => hands.say(Step::EngineEvent),
             Some(Fact::List(list)) => lists::taken(host, event, list, &mut hands),
             Some(Fact::Sensor(note)) => rest::noted(host, event, note, &mut hands),
+            Some(fact @ (Fact::Request(_) | Fact::Object(_) | Fact::Objects(_))) => cluster::applied(host, event, fact, &mut hands),
+            Some(fact @ (Fact::Flow(_) | Fact::Filter(_))) => wire::applied(host, event, fact, &mut hands),
+            Some(fact @ (Fact::Process(_) | Fact::Usage(_))) => kernel::applied(host, event, fact, &mut hands),
             None => hands.say(Step::Unread),
         }
         // Only a record that says its own time tells when watching began; set last, so that the record itself is judged by what was known before it.

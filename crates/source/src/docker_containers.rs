@@ -17,6 +17,7 @@ pub const SOURCE: SourceDef = SourceDef {
     recognise: |document| array_of(document, ENTRY_KEYS, &[]),
     finds_duplicates: false,
     decode,
+    text: None,
     sample: r#"[{"Id":"8a5eca281e92d259f3f2789ba3bc9873d8a5c4c4951b883549486e61d76c0483","Names":["/lab1"],"Image":"alpine:3.20","ImageID":"sha256:e3003ece00880a0c6b7a21e2aacebc33aca3cf894a856bd8a6ee2548f5b2d153","Command":"sleep 60","Created":1795527678,"Ports":[],"Labels":{"team":"payments"},"State":"running","Status":"Up 2 seconds","HostConfig":{"NetworkMode":"default"},"NetworkSettings":{"Networks":{}},"Mounts":[]}]"#,
 };
 

@@ -27,6 +27,7 @@ pub const SOURCE: SourceDef = SourceDef {
     recognise,
     finds_duplicates: true,
     decode,
+    text: None,
     sample: r#"{"status":"start","id":"8a5eca281e92d259f3f2789ba3bc9873d8a5c4c4951b883549486e61d76c0483","from":"alpine:3.20","Type":"container","Action":"start","Actor":{"ID":"8a5eca281e92d259f3f2789ba3bc9873d8a5c4c4951b883549486e61d76c0483","Attributes":{"image":"alpine:3.20","name":"lab1","team":"payments"}},"scope":"local","time":1795527678,"timeNano":1795527678271434051}"#,
 };
 
@@ -372,6 +373,9 @@ pub(crate) fn fact_of(said: &Said<'_>, id: &SmolStr) -> Option<Fact> {
                 name: crate::fields::bare_name(attributes.get(Known::Name).unwrap_or_default()),
                 image: SmolStr::new(image),
                 labels,
+                runtime: SmolStr::new_static("docker"),
+                division: SmolStr::default(),
+                pod: SmolStr::default(),
             }))
         }
         "image" => Some(Fact::Image(ImageEvent { id: id.clone(), action: image_action(said.action), name: attributes.text(Known::Name) })),

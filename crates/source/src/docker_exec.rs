@@ -17,6 +17,7 @@ pub const SOURCE: SourceDef = SourceDef {
     recognise,
     finds_duplicates: false,
     decode,
+    text: None,
     sample: r#"{"ID":"77af40d77561d29ebc40114d625ce7570cf8f66821f52bb62a9017452d1eabb8","Running":true,"ExitCode":null,"ProcessConfig":{"tty":true,"entrypoint":"sh","arguments":["-c","id"],"privileged":false,"user":"root"},"OpenStdin":false,"OpenStderr":true,"OpenStdout":true,"CanRemove":false,"ContainerID":"8a5eca281e92d259f3f2789ba3bc9873d8a5c4c4951b883549486e61d76c0483","DetachKeys":"","Pid":4021}"#,
 };
 

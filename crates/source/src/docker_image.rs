@@ -17,6 +17,7 @@ pub const SOURCE: SourceDef = SourceDef {
     recognise,
     finds_duplicates: false,
     decode,
+    text: None,
     sample: r#"{"Id":"sha256:e3003ece00880a0c6b7a21e2aacebc33aca3cf894a856bd8a6ee2548f5b2d153","RepoTags":["alpine:3.20"],"RepoDigests":["alpine@sha256:beefdbd8a1da6d2915566fde36db9db0b524eb737fc57cd1367effd16dc0d06d"],"Parent":"","Comment":"Imported from -","Created":"2026-11-24T13:40:01.209854873Z","Container":"","Config":{"Cmd":["/bin/sh"],"Entrypoint":null,"Labels":null},"Architecture":"amd64","Os":"linux","Size":1984170,"RootFS":{"Type":"layers","Layers":["sha256:e0b72b7ad73f7d55e23318f417f8e4d56137bc608077fa84bc9b9e276c3f4ee8"]}}"#,
 };
 

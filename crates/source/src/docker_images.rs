@@ -18,6 +18,7 @@ pub const SOURCE: SourceDef = SourceDef {
     recognise: |document| array_of(document, ENTRY_KEYS, INSPECT_KEYS),
     finds_duplicates: false,
     decode,
+    text: None,
     sample: r#"[{"Containers":-1,"Created":1795527601,"Id":"sha256:e3003ece00880a0c6b7a21e2aacebc33aca3cf894a856bd8a6ee2548f5b2d153","Labels":null,"ParentId":"","RepoDigests":null,"RepoTags":["alpine:3.20"],"SharedSize":-1,"Size":1984170,"VirtualSize":1984170}]"#,
 };
 

@@ -17,6 +17,7 @@ pub const SOURCE: SourceDef = SourceDef {
     recognise,
     finds_duplicates: false,
     decode,
+    text: None,
     sample: r#"{"ID":"5CFW:367D:VHGW:HOLO:ZR7A:SCLQ:5BLV:PCII:5ZFO:K22V:7PZ5:QYYS","Containers":3,"Driver":"overlay2","Plugins":{"Volume":["local"],"Network":["bridge"],"Authorization":null,"Log":["json-file"]},"SystemTime":"2026-11-24T14:03:26.213930929Z","LoggingDriver":"json-file","CgroupDriver":"cgroupfs","CgroupVersion":"1","NCPU":2,"MemTotal":25276502016,"DockerRootDir":"/var/lib/docker","Name":"host1","ServerVersion":"20.10.24","DefaultRuntime":"runc","SecurityOptions":["name=seccomp,profile=default"]}"#,
 };
 

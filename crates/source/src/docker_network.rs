@@ -17,6 +17,7 @@ pub const SOURCE: SourceDef = SourceDef {
     recognise,
     finds_duplicates: false,
     decode,
+    text: None,
     sample: r#"{"Name":"back","Id":"9662a52daabfe799e9e734a3591c92939ad87a3170a56b7cb08086b63f479d51","Created":"2026-11-24T13:41:18.40Z","Scope":"local","Driver":"bridge","EnableIPv6":false,"IPAM":{"Driver":"default","Options":null,"Config":[{"Subnet":"172.18.0.0/16","Gateway":"172.18.0.1"}]},"Internal":true,"Attachable":false,"Ingress":false,"Containers":{"8a5eca281e92d259f3f2789ba3bc9873d8a5c4c4951b883549486e61d76c0483":{"Name":"lab1","IPv4Address":"172.18.0.2/16","IPv6Address":""}},"Options":{},"Labels":{}}"#,
 };
 

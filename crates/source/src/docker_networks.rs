@@ -18,6 +18,7 @@ pub const SOURCE: SourceDef = SourceDef {
     recognise: |_| false,
     finds_duplicates: false,
     decode,
+    text: None,
     sample: r#"[{"Name":"bridge","Id":"cfcb0cdcb770116660e2d4e7e0dd24b1c2600aa56da916f4f4e5e83e1e0ae515","Created":"2026-11-24T13:40:00.509419472Z","Scope":"local","Driver":"bridge","EnableIPv6":false,"IPAM":{"Driver":"default","Options":null,"Config":[{"Subnet":"172.17.0.0/16"}]},"Internal":false,"Containers":{},"Options":{"com.docker.network.bridge.default_bridge":"true"},"Labels":{}}]"#,
 };
 

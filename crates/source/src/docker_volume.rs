@@ -17,6 +17,7 @@ pub const SOURCE: SourceDef = SourceDef {
     recognise,
     finds_duplicates: false,
     decode,
+    text: None,
     sample: r#"{"CreatedAt":"2026-11-24T13:45:00Z","Driver":"local","Labels":{},"Mountpoint":"/var/lib/docker/volumes/hidden/_data","Name":"hidden","Options":{"device":"/etc","o":"bind","type":"none"},"Scope":"local"}"#,
 };
 

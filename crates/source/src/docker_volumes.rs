@@ -18,6 +18,7 @@ pub const SOURCE: SourceDef = SourceDef {
     recognise: |document| is_entry(document.root(), &["Volumes", "Warnings"], &["Id", "ID", "Config"]),
     finds_duplicates: false,
     decode,
+    text: None,
     sample: r#"{"Volumes":[{"CreatedAt":"2026-11-24T13:45:00Z","Driver":"local","Labels":{},"Mountpoint":"/var/lib/docker/volumes/data/_data","Name":"data","Options":null,"Scope":"local"}],"Warnings":null}"#,
 };
 

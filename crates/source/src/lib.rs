@@ -20,36 +20,10 @@ pub mod collect;
 use event::document::{Document, SIZE_MAX};
 use event::{Decoded, Kind, Undecodable};
 
+pub use event::Witness;
+
 pub use prepare::{prepare, source_named};
 pub use sensor::write as write_note;
-
-/// What a witness can see at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Witness {
-    /// What was asked of the cluster or the engine.
-    Orchestrator,
-    /// What the container runtime did.
-    Runtime,
-    /// What went over the wire.
-    Network,
-    /// What the kernel saw.
-    System,
-    /// What our own collectors say of themselves.
-    Own,
-}
-
-impl Witness {
-    /// The word for it in documents and output.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Witness::Orchestrator => "orchestrator",
-            Witness::Runtime => "runtime",
-            Witness::Network => "network",
-            Witness::System => "system",
-            Witness::Own => "own",
-        }
-    }
-}
 
 /// One witness's words: how to recognise and how to read them.
 #[derive(Debug)]
@@ -70,8 +44,19 @@ pub struct SourceDef {
     pub finds_duplicates: bool,
     /// Reads a parsed record; its document is added to the answer afterwards. The bytes are there for decoders that read with serde.
     pub decode: fn(&Document, &[u8]) -> Result<Decoded, Undecodable>,
+    /// For a format that is not JSON: how to recognise and read its bytes. `recognise` and `decode` above are then never called with such bytes.
+    pub text: Option<Text>,
     /// A real record, for the documents and for the contract tests.
     pub sample: &'static str,
+}
+
+/// How a format that is not JSON is recognised and read.
+#[derive(Clone, Copy, Debug)]
+pub struct Text {
+    /// Whether the bytes of a record have this format's shape. Called on each line that no other format took, so it must be quick and must look at the shape only.
+    pub recognise: fn(&[u8]) -> bool,
+    /// Reads a record. The answer's document, so that rules can name its fields, is made here.
+    pub decode: fn(&[u8]) -> Result<Decoded, Undecodable>,
 }
 
 /// Lists name everything that stands on a host at once, so they may be larger than other records.

@@ -60,6 +60,9 @@ fn decode(bytes: &[u8], name: &mut SmolStr) -> Result<Decoded, Undecodable> {
         let source = source_named(name);
         Some(source.ok_or_else(|| Undecodable { reason: format!("no decoder is called {name}"), unknown: true })?)
     };
+    if let Some(answer) = text(bytes, named, name) {
+        return answer;
+    }
     // Only complete lists are arrays, and they may be larger than any one record.
     let unnamed_max = if bytes.trim_ascii_start().starts_with(b"[") { LIST_SIZE_MAX } else { SIZE_MAX };
     let limit = named.map_or(unnamed_max, |source| source.size_max);
@@ -87,6 +90,20 @@ fn decode(bytes: &[u8], name: &mut SmolStr) -> Result<Decoded, Undecodable> {
         decoded.document = document;
     }
     answer
+}
+
+/// A record of a format that is not JSON; `None` leaves it to the parser.
+fn text(bytes: &[u8], named: Option<&'static SourceDef>, name: &mut SmolStr) -> Option<Result<Decoded, Undecodable>> {
+    let is_json = matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'['));
+    let (source, text) = match named {
+        Some(source) => (source, source.text.filter(|_| !is_json)?),
+        None if is_json => return None,
+        None => SOURCES.iter().find_map(|source| Some((source, source.text.filter(|text| (text.recognise)(bytes))?)))?,
+    };
+    if name.is_empty() {
+        *name = SmolStr::new_static(source.name);
+    }
+    Some((text.decode)(bytes))
 }
 
 /// A decoder's usual answer: what something is, without a time.

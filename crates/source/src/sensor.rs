@@ -16,6 +16,7 @@ pub const SOURCE: SourceDef = SourceDef {
     recognise,
     finds_duplicates: false,
     decode,
+    text: None,
     sample: r#"{"time":1795527678072015498,"of":"docker_events","note":{"Lost":{"reason":"connection reset by peer"}}}"#,
 };
 
