@@ -292,6 +292,189 @@ fields! {
     ENGINE_BEFORE "engine.before" "text" "Value before.";
     ENGINE_AFTER "engine.after" "text" "Value now.";
 
+    K8S_CLUSTER "k8s.cluster.name" "text" "Cluster, as the collector was told; else the host of the record.";
+    K8S_NAMESPACE "k8s.namespace.name" "text" "Namespace.";
+    K8S_NODE "k8s.node.name" "text" "Node that the pod is bound to.";
+    K8S_POD "k8s.pod.name" "text" "Pod's name.";
+    K8S_POD_UID "k8s.pod.uid" "text" "Pod's unique id.";
+    K8S_CONTAINER "k8s.container.name" "text" "Container's name in its pod.";
+    K8S_CONTAINER_SORT "k8s.container.sort" "text" "`regular`, `init` or `ephemeral` (added to a running pod).";
+    K8S_SERVICE_ACCOUNT "k8s.pod.service_account" "text" "The pod's service account.";
+    K8S_OWNER "k8s.owner" "text" "Workload that the pod belongs to, as `Kind:namespace/name`, where its controller wrote the reference.";
+    K8S_OWNER_ACTOR "k8s.owner.actor" "text" "Who last wrote that workload: the identity behind what its controller makes.";
+    K8S_MIRROR "k8s.pod.mirror" "bool" "The API's picture of a static pod: a file on the node made it, and admission could only look on.";
+    ACTOR_GROUPS "actor.groups" "texts" "Groups of the actor.";
+    ACTOR_KIND "actor.kind" "text" "`person`, `service_account`, `node`, `controller` (a controller of the control plane), `anonymous`, `unknown`.";
+    ACTOR_IMPERSONATOR "actor.impersonator" "text" "Who really asked, when the request was impersonated; `actor` is then the identity assumed.";
+    ACTOR_ADDRESS "actor.address" "text" "Peer that the request came from: the last address, since those before it are the client's own words.";
+    ACTOR_CREDENTIAL "actor.credential" "text" "Certificate or token that the request was made with.";
+    ACTOR_WORKLOAD "actor.workload" "text" "Workload behind the request: the pod that its token is bound to, or that held the peer's address.";
+    USER_AGENT "user_agent.original" "text" "As the client says; it may say anything.";
+
+    REQ_ID "request.id" "text" "`auditID` of the request.";
+    REQ_VERB "request.verb" "text" "Verb as the server saw it: an exec is `get` or `create`, so match `request.subresource`.";
+    REQ_RESOURCE "request.resource" "text" "Resource, plural; empty for other URLs.";
+    REQ_SUBRESOURCE "request.subresource" "text" "`exec`, `attach`, `portforward`, `ephemeralcontainers`, `proxy`, `token`, `status` ….";
+    REQ_GROUP "request.group" "text" "API group; empty for the core group.";
+    REQ_NAME "request.name" "text" "Name of the object.";
+    REQ_WRITES "request.writes" "bool" "It would change something: create, update, patch, delete, deletecollection.";
+    REQ_URI_PATH "request.uri.path" "text" "Path that was asked for, decoded, without the query.";
+    REQ_CODE "request.code" "int" "HTTP status of the answer.";
+    REQ_ALLOWED "request.allowed" "bool" "The answer was below 400: it was done.";
+    REQ_COMMAND_LINE "request.command_line" "text" "For exec: the command.";
+    REQ_PATCHED "request.patched" "texts" "For a patch: the paths that it touches.";
+    REQ_TRUNCATED "request.truncated" "bool" "The server cut the objects off: what they said is unknown.";
+    REQ_LEVEL "request.level" "text" "Audit level: `Metadata` has no objects, so what was asked for in detail is unknown.";
+    REQ_DECISION_REASON "request.decision_reason" "text" "Which binding allowed it.";
+    REQ_TARGET "request.target" "text" "What it was about, as `resource/subresource namespace/name`.";
+    REQ_KUBELET_PATH "request.kubelet_path" "text" "For nodes/proxy: the path of the kubelet's own API, such as `/run/…`, `/exec/…`, `/pods`.";
+    REQ_ROLE "request.role" "text" "For a binding: the role that it grants.";
+    REQ_SUBJECTS "request.subjects" "texts" "For a binding: to whom.";
+    REQ_POWERS "request.powers" "texts" "For a role or a binding to a known role: what it gives that leads further: `all`, `secrets`, `exec`, `create_pods`, `nodes_proxy`, `impersonate`, `escalate`, `bind`, `token`, `webhooks`.";
+    REQ_OPEN_TO "request.open_to" "texts" "For a binding: subjects that are nobody in particular: `anonymous`, `unauthenticated`, `authenticated`, `all_service_accounts`.";
+
+    GUARD_KIND "guard.kind" "text" "What was loosened: `webhook`, `pod_security`, `admission_policy`, `limit_range`, `quota`, `sensor_scope`, `engine`.";
+    GUARD_NAME "guard.name" "text" "Its name.";
+    GUARD_PROPERTY "guard.property" "text" "What of it: `failure_policy`, `namespace_selector`, `object_selector`, `rules`, `timeout`, `conditions`, `existence`, `level`, ….";
+    GUARD_BEFORE "guard.before" "text" "Value before; `unknown` where no record said it.";
+    GUARD_AFTER "guard.after" "text" "Value now.";
+    GUARD_DIRECTION "guard.direction" "text" "`weakened`, `removed`, `strengthened`, `changed`.";
+    GUARD_RESTORED "guard.restored" "bool" "It was put back byte for byte within a minute by the same identity.";
+
+    PROC_PID "process.pid" "int" "Process id on the host.";
+    PROC_PPID "process.parent_pid" "int" "Parent's process id on the host.";
+    PROC_EXECUTABLE "process.executable.path" "text" "Path of the executable.";
+    PROC_NAME "process.executable.name" "text" "Last part of that path.";
+    PROC_COMMAND_LINE "process.command_line" "text" "Executable and arguments.";
+    PROC_TRUNCATED "process.command_line.truncated" "bool" "The witness cut the arguments off: the rest is unknown.";
+    PROC_PARENT_COMMAND "process.parent.command_line" "text" "The parent's command line.";
+    PROC_ACTION "process.action" "text" "`exec`, `connect`, `listen`, `file`, `mount`, `signal`, `namespace`, `bpf`, `exit`.";
+    PROC_FILE "process.file.path" "text" "File, socket or mount point concerned.";
+    PROC_FILE_WRITES "process.file.writes" "bool" "Written, truncated, removed or renamed.";
+    PROC_SIGNAL "process.signal" "int" "Signal sent.";
+    PROC_TARGET "process.target" "text" "Container or program that the signal went to.";
+    PROC_PLACE "process.place" "text" "Where it runs: `container`, `host`, `unknown_namespaces` (own mount and process namespaces that no runtime admits to), `unknown`.";
+    PROC_RULE "process.rule" "text" "Rule of the other sensor, when the record is its alert.";
+    PROC_BUILD "process.build" "bool" "It runs in a build of an image, not in a container.";
+    SIGMA_IMAGE "Image" "text" "Path of the executable, by Sigma's name for it.";
+    SIGMA_COMMAND_LINE "CommandLine" "text" "Executable and arguments, by Sigma's name for it.";
+    SIGMA_PARENT_IMAGE "ParentImage" "text" "Path of the parent's executable, by Sigma's name for it.";
+    SIGMA_PARENT_COMMAND_LINE "ParentCommandLine" "text" "The parent's command line, by Sigma's name for it.";
+    SIGMA_DIRECTORY "CurrentDirectory" "text" "Working directory, by Sigma's name for it.";
+    SIGMA_USER "User" "text" "User, by Sigma's name for it.";
+    SIGMA_PID "ProcessId" "int" "Process id, by Sigma's name for it.";
+    SIGMA_LOGON_ID "LogonId" "int" "User id at login, by Sigma's name for it.";
+    SIGMA_DESTINATION_IP "DestinationIp" "text" "Destination address, by Sigma's name for it.";
+    SIGMA_DESTINATION_PORT "DestinationPort" "int" "Destination port, by Sigma's name for it.";
+    SIGMA_DESTINATION_HOST "DestinationHostname" "text" "Name that was asked for, by Sigma's name for it.";
+    SIGMA_SOURCE_IP "SourceIp" "text" "Source address, by Sigma's name for it.";
+    SIGMA_SOURCE_PORT "SourcePort" "int" "Source port, by Sigma's name for it.";
+    SIGMA_INITIATED "Initiated" "bool" "The connection went out from here, by Sigma's name for it.";
+    SIGMA_PROTOCOL "Protocol" "text" "Transport protocol, by Sigma's name for it.";
+
+    USAGE_CORES "usage.cpu.cores" "float, cores" "Processor time used per time, over the minutes measured.";
+    USAGE_SHARE "usage.cpu.share" "float" "Of what it may use (its limit, else the host's processors), 0 to 1.";
+    USAGE_SECONDS "usage.seconds" "float, seconds" "How long it has been so.";
+    USAGE_MEMORY "usage.memory" "int, bytes" "Memory in use.";
+    USAGE_PRESSURE "usage.cpu.pressure" "float, percent" "Share of time in which something in it waited for a processor.";
+    USAGE_OOM "usage.oom_kills" "int" "Times that the kernel killed in it for memory.";
+    USAGE_AFTER_RAISE "usage.after_raise" "bool" "Its limits were raised or removed in the ten minutes before.";
+
+    FLOW_TRANSPORT "network.transport" "text" "`tcp`, `udp`, `icmp` ….";
+    FLOW_PROTOCOL "network.protocol.name" "text" "Application protocol, where the witness recognised it.";
+    FLOW_STAGE "flow.stage" "text" "`new`, `update`, `ended`.";
+    FLOW_OUTCOME "flow.outcome" "text" "`answered`, `unanswered`, `refused`, `dropped`, `unknown`.";
+    FLOW_DIRECTION "flow.direction" "text" "`east_west` (between workloads), `outbound`, `inbound`, `host` (an end is the host itself), `unknown`.";
+    FLOW_BYTES_OUT "flow.bytes_out" "int, bytes" "Bytes from the initiator.";
+    FLOW_BYTES_IN "flow.bytes_in" "int, bytes" "Bytes to the initiator.";
+    FLOW_SECONDS "flow.seconds" "float, seconds" "How long it lasted.";
+    FLOW_SERVER_NAME "flow.server_name" "text" "Name that was asked for.";
+    SRC_ADDRESS "source.address" "text" "Initiator's address.";
+    SRC_PORT "source.port" "int" "Initiator's port.";
+    SRC_CONTAINER_ID "source.container.id" "text" "Container that held the address when the flow began; absent when it was nobody's, or more than one could be meant.";
+    SRC_CONTAINER_NAME "source.container.name" "text" "Its name.";
+    SRC_WORKLOAD "source.workload" "text" "Its workload: owner, else image repository. The node of the graph.";
+    SRC_NAMESPACE "source.k8s.namespace.name" "text" "Its namespace.";
+    SRC_LABEL "source.place" "text" "`container`, `host`, `shared` (a network namespace of several containers), `outside`, `unknown`.";
+    SRC_CANDIDATES "source.candidates" "texts" "Who could be meant, where it is not one container: sharers of a network namespace, containers on the host's network.";
+    DST_ADDRESS "destination.address" "text" "Address that was asked for, after translation where that is known.";
+    DST_ADDRESS_ASKED "destination.address_asked" "text" "The address before translation, when another.";
+    DST_PORT "destination.port" "int" "Destination's port.";
+    DST_CONTAINER_ID "destination.container.id" "text" "Container that held the address when the flow began.";
+    DST_CONTAINER_NAME "destination.container.name" "text" "Its name.";
+    DST_WORKLOAD "destination.workload" "text" "Its workload.";
+    DST_NAMESPACE "destination.k8s.namespace.name" "text" "Its namespace.";
+    DST_LABEL "destination.place" "text" "As `source.place`.";
+    DST_ROLE "destination.role" "text" "What it is for control: `kubelet`, `etcd`, `docker_api`, `apiserver`, `metadata`, `dns`, or empty.";
+
+    EDGE_NODE "edge.source" "text" "Workload that speaks.";
+    EDGE_TO "edge.destination" "text" "Workload or place that it speaks to; outside, the address's network.";
+    EDGE_PORT "edge.port" "int" "Port of the edge.";
+    EDGE_SETTLED "edge.source.settled" "bool" "The workload had been watched for an hour and three flows at least, so that a first sight means something.";
+    EDGE_DESTINATION_NEW "edge.destination.new" "bool" "Nobody had spoken to that destination before.";
+    EDGE_SEEN "edge.source.edges" "int" "Edges of the source known before.";
+    EDGE_VERDICT "edge.verdict" "text" "For a forbidden edge: `policy_denies` (a declared policy allows no such flow, yet it was answered), `no_common_network`, `internal_network`, `icc_off`, `dropped`.";
+    EDGE_POLICIES "edge.policies" "texts" "Policies that select the ends.";
+
+    FAN_TARGETS "fan_out.targets" "int" "Distinct (address, port) pairs of other workloads in the window.";
+    FAN_ADDRESSES "fan_out.addresses" "int" "Distinct addresses.";
+    FAN_PORTS "fan_out.ports" "int" "Distinct ports.";
+    FAN_FAILED "fan_out.failed_share" "float" "Of the pairs, the share that did not answer.";
+    FAN_ANSWERED "fan_out.answered" "int" "Pairs that answered.";
+    FAN_SECONDS "fan_out.seconds" "int, seconds" "Length of the window.";
+    FAN_USUAL "fan_out.usual" "int" "Most distinct pairs that this workload had in such a window before.";
+
+    POLICY_SENTENCE "policy.sentence" "text" "What newly became reachable, in one sentence.";
+    POLICY_CAUSE "policy.cause" "text" "`policy_added`, `policy_changed`, `policy_deleted`, `labels_changed`, `namespace_labels_changed`, `network_connected`, `network_changed`.";
+    POLICY_NAME "policy.name" "text" "Policy, label or network concerned, as `namespace/name`.";
+    POLICY_DIRECTION "policy.direction" "text" "`ingress`, `egress`, `both`.";
+    POLICY_FROM "policy.from" "texts" "Who can reach now, at most ten: workloads, or address ranges.";
+    POLICY_TO "policy.to" "texts" "Whom, at most ten.";
+    POLICY_PORTS "policy.ports" "texts" "At which ports; `all`.";
+    POLICY_PAIRS "policy.pairs" "int" "Newly allowed pairs of pods, ports not counted.";
+    POLICY_EVERYBODY "policy.everybody" "bool" "It opened to all pods, or to more than half of the address space.";
+    POLICY_UNPROTECTED "policy.unprotected" "bool" "No policy selects those pods any more in that direction.";
+    POLICY_TEARDOWN "policy.teardown" "bool" "Its namespace is being deleted.";
+
+    FILTER_TOOL "filter.tool" "text" "`nftables`, `iptables`.";
+    FILTER_ACTION "filter.action" "text" "`add`, `delete`, `replace`, `flush`, `register`, `unregister`.";
+    FILTER_OBJECT "filter.object" "text" "`table`, `chain`, `rule`, `set`, `element`.";
+    FILTER_TABLE "filter.table" "text" "Family and table.";
+    FILTER_CHAIN "filter.chain" "text" "Chain.";
+    FILTER_RULE "filter.rule" "text" "The rule as text, where it is known.";
+    FILTER_BY_ENGINE "filter.by_engine" "bool" "The container engine or the network plugin did it: a container or network came or went at that moment, or the process is theirs.";
+    FILTER_ISOLATION "filter.isolation" "bool" "It takes away, or passes around, what keeps container networks apart (DOCKER-ISOLATION, DOCKER-USER, KUBE-…, CNI-…).";
+
+    DIS_KIND "discrepancy.kind" "text" "`system_without_runtime`, `runtime_without_orchestrator`, `runtime_without_engine`, `pod_without_runtime`, `address_without_container`, `limits_differ` (the kernel has another limit than the engine says), `list_without_event`.";
+    DIS_WHAT "discrepancy.what" "text" "What does not tally: container id, pod, process, address.";
+    DIS_SEEN_BY "discrepancy.seen_by" "texts" "Sources that saw it.";
+    DIS_NOT_SEEN_BY "discrepancy.not_seen_by" "texts" "Sources that should have seen it and did not.";
+    DIS_HEALTHY "discrepancy.healthy" "bool" "Those that did not see it were healthy over the whole time.";
+    DIS_AFTER_GAP "discrepancy.after_gap" "bool" "One of them had been blind in the ten minutes before: blindness, then something that does not tally.";
+    DIS_BUILD "discrepancy.build" "bool" "It is a step of an image build.";
+    DIS_CGROUP "discrepancy.cgroup" "text" "Control group, where a system witness saw it.";
+
+    WITNESSES "witnesses" "texts" "Sources that have seen this container so far.";
+
+    SENSOR_SILENT_FOR "sensor.silent_seconds" "float, seconds" "How long nothing came.";
+    SENSOR_USUAL "sensor.usual_seconds" "float, seconds" "The longest that this source is usually silent: ten times the 99th percentile of its own pauses.";
+    SENSOR_SKEW "sensor.skew_seconds" "float, seconds" "How much later (positive) or earlier it says the same things happened than another witness.";
+    SENSOR_AGAINST "sensor.against" "text" "The witness that it was compared with.";
+    SENSOR_SHARE "sensor.share" "float" "Share of the source's records concerned, 0 to 1.";
+    SENSOR_PROVOKED "sensor.provoked" "bool" "In the minute before, a container with control of the host, or an exec, was seen there.";
+
+    TEMPO_OWNER "tempo.owner" "text" "Whose hours they are: identity, else workload.";
+    TEMPO_HOUR "tempo.hour" "int" "Hour of the day, UTC.";
+    TEMPO_USUAL "tempo.usual_hours" "text" "Hours in which it has acted before, such as `07-18`.";
+    TEMPO_DAYS "tempo.days" "int" "Days on which it had acted before.";
+    TEMPO_WEEKEND "tempo.weekend" "bool" "It is Saturday or Sunday, and it had never acted on one.";
+    TEMPO_ACTIVITY "tempo.activity" "text" "What it did: `created`, `exec`, `changed`, `request`.";
+
+    ACC_NAMESPACES "accumulated.namespaces" "int" "Distinct namespaces among those created in the window.";
+    ACC_ACTORS "accumulated.actors" "int" "Distinct identities that created them, or whose workloads did.";
+    ACC_NODES "accumulated.hosts" "int" "Distinct hosts or nodes on which they stand.";
+    ACC_OWNED "accumulated.owned" "int" "Of those created in the window, how many a controller made for a workload that stood before the window.";
+
     POSTURE_CONTAINERS "posture.containers" "int" "Containers found at start.";
     POSTURE_DANGEROUS_COUNT "posture.dangerous" "int" "Of those, how many have a dangerous posture that no context accepts; where the context accepts every one, how many it accepts.";
     POSTURE_SUMMARY "posture.summary" "texts" "One line for each of them: name, image and reasons.";
@@ -326,6 +509,7 @@ pub static CONTAINER: &[FieldId] = &[
     INSPECTED,
     PREEXISTING,
     SEEN_BY,
+    WITNESSES,
 ];
 
 /// How a container is confined.
@@ -399,6 +583,10 @@ pub static ACCUMULATED: &[FieldId] = &[
     ACC_REFERENCES,
     ACC_HOST_CREATED,
     ACC_HOST_STANDING,
+    ACC_NAMESPACES,
+    ACC_ACTORS,
+    ACC_NODES,
+    ACC_OWNED,
 ];
 
 /// How a container's life went.
@@ -451,6 +639,181 @@ pub static SENSOR: &[FieldId] = &[SENSOR_SOURCE, SENSOR_REASON, SENSOR_COUNT, SE
 /// The engine's own settings.
 pub static ENGINE: &[FieldId] = &[ENGINE_PROPERTY, ENGINE_ACTION, ENGINE_BEFORE, ENGINE_AFTER, ACTOR];
 
+/// Where a container stands in a cluster.
+pub static KUBERNETES: &[FieldId] = &[
+    K8S_CLUSTER,
+    K8S_NAMESPACE,
+    K8S_NODE,
+    K8S_POD,
+    K8S_POD_UID,
+    K8S_CONTAINER,
+    K8S_CONTAINER_SORT,
+    K8S_SERVICE_ACCOUNT,
+    K8S_OWNER,
+    K8S_OWNER_ACTOR,
+    K8S_MIRROR,
+];
+
+/// Who did it, where a witness knows.
+pub static ACTORS: &[FieldId] =
+    &[ACTOR_GROUPS, ACTOR_KIND, ACTOR_IMPERSONATOR, ACTOR_ADDRESS, ACTOR_CREDENTIAL, ACTOR_WORKLOAD, USER_AGENT];
+
+/// A request to the API server.
+pub static REQUEST: &[FieldId] = &[
+    REQ_ID,
+    REQ_VERB,
+    REQ_RESOURCE,
+    REQ_SUBRESOURCE,
+    REQ_GROUP,
+    REQ_NAME,
+    REQ_WRITES,
+    REQ_URI_PATH,
+    REQ_CODE,
+    REQ_ALLOWED,
+    REQ_COMMAND_LINE,
+    REQ_PATCHED,
+    REQ_TRUNCATED,
+    REQ_LEVEL,
+    REQ_DECISION_REASON,
+    REQ_TARGET,
+    REQ_KUBELET_PATH,
+    REQ_ROLE,
+    REQ_SUBJECTS,
+    REQ_POWERS,
+    REQ_OPEN_TO,
+    K8S_CLUSTER,
+    K8S_NAMESPACE,
+    K8S_NODE,
+    ACTOR,
+    EXPLAINED,
+    EXPLAINED_BY,
+];
+
+/// A guardrail of the cluster or the engine.
+pub static GUARD: &[FieldId] =
+    &[GUARD_KIND, GUARD_NAME, GUARD_PROPERTY, GUARD_BEFORE, GUARD_AFTER, GUARD_DIRECTION, GUARD_RESTORED, K8S_NAMESPACE, ACTOR];
+
+/// A process and what it did.
+pub static PROCESS: &[FieldId] = &[
+    PROC_PID,
+    PROC_PPID,
+    PROC_EXECUTABLE,
+    PROC_NAME,
+    PROC_COMMAND_LINE,
+    PROC_TRUNCATED,
+    PROC_PARENT_COMMAND,
+    PROC_ACTION,
+    PROC_FILE,
+    PROC_FILE_WRITES,
+    PROC_SIGNAL,
+    PROC_TARGET,
+    PROC_PLACE,
+    PROC_RULE,
+    PROC_BUILD,
+    SIGMA_IMAGE,
+    SIGMA_COMMAND_LINE,
+    SIGMA_PARENT_IMAGE,
+    SIGMA_PARENT_COMMAND_LINE,
+    SIGMA_DIRECTORY,
+    SIGMA_USER,
+    SIGMA_PID,
+    SIGMA_LOGON_ID,
+];
+
+/// What a container uses.
+pub static USAGE: &[FieldId] = &[USAGE_CORES, USAGE_SHARE, USAGE_SECONDS, USAGE_MEMORY, USAGE_PRESSURE, USAGE_OOM, USAGE_AFTER_RAISE];
+
+/// A flow with both ends.
+pub static FLOW: &[FieldId] = &[
+    FLOW_TRANSPORT,
+    FLOW_PROTOCOL,
+    FLOW_STAGE,
+    FLOW_OUTCOME,
+    FLOW_DIRECTION,
+    FLOW_BYTES_OUT,
+    FLOW_BYTES_IN,
+    FLOW_SECONDS,
+    FLOW_SERVER_NAME,
+    SRC_ADDRESS,
+    SRC_PORT,
+    SRC_CONTAINER_ID,
+    SRC_CONTAINER_NAME,
+    SRC_WORKLOAD,
+    SRC_NAMESPACE,
+    SRC_LABEL,
+    SRC_CANDIDATES,
+    DST_ADDRESS,
+    DST_ADDRESS_ASKED,
+    DST_PORT,
+    DST_CONTAINER_ID,
+    DST_CONTAINER_NAME,
+    DST_WORKLOAD,
+    DST_NAMESPACE,
+    DST_LABEL,
+    DST_ROLE,
+    SIGMA_DESTINATION_IP,
+    SIGMA_DESTINATION_PORT,
+    SIGMA_DESTINATION_HOST,
+    SIGMA_SOURCE_IP,
+    SIGMA_SOURCE_PORT,
+    SIGMA_INITIATED,
+    SIGMA_PROTOCOL,
+    SIGMA_IMAGE,
+    PROC_PID,
+    ACTOR,
+];
+
+/// An edge of the graph of workloads.
+pub static EDGE: &[FieldId] =
+    &[EDGE_NODE, EDGE_TO, EDGE_PORT, EDGE_SETTLED, EDGE_DESTINATION_NEW, EDGE_SEEN, EDGE_VERDICT, EDGE_POLICIES, EXPLAINED, EXPLAINED_BY];
+
+/// How many others one workload speaks to.
+pub static FAN_OUT: &[FieldId] =
+    &[FAN_TARGETS, FAN_ADDRESSES, FAN_PORTS, FAN_FAILED, FAN_ANSWERED, FAN_SECONDS, FAN_USUAL, EXPLAINED, EXPLAINED_BY];
+
+/// What became reachable.
+pub static POLICY: &[FieldId] = &[
+    POLICY_SENTENCE,
+    POLICY_CAUSE,
+    POLICY_NAME,
+    POLICY_DIRECTION,
+    POLICY_FROM,
+    POLICY_TO,
+    POLICY_PORTS,
+    POLICY_PAIRS,
+    POLICY_EVERYBODY,
+    POLICY_UNPROTECTED,
+    POLICY_TEARDOWN,
+    K8S_NAMESPACE,
+    ACTOR,
+    EXPLAINED,
+    EXPLAINED_BY,
+];
+
+/// A change of the packet filter.
+pub static FILTER: &[FieldId] = &[
+    FILTER_TOOL,
+    FILTER_ACTION,
+    FILTER_OBJECT,
+    FILTER_TABLE,
+    FILTER_CHAIN,
+    FILTER_RULE,
+    FILTER_BY_ENGINE,
+    FILTER_ISOLATION,
+    PROC_PID,
+    PROC_EXECUTABLE,
+    ACTOR,
+];
+
+/// What does not tally between witnesses.
+pub static DISCREPANCY: &[FieldId] = &[DIS_KIND, DIS_WHAT, DIS_SEEN_BY, DIS_NOT_SEEN_BY, DIS_HEALTHY, DIS_AFTER_GAP, DIS_BUILD, DIS_CGROUP];
+
+/// How a source's sight suffers.
+pub static SIGHT: &[FieldId] = &[SENSOR_SILENT_FOR, SENSOR_USUAL, SENSOR_SKEW, SENSOR_AGAINST, SENSOR_SHARE, SENSOR_PROVOKED];
+
+/// Activity outside its owner's hours.
+pub static TEMPO: &[FieldId] = &[TEMPO_OWNER, TEMPO_HOUR, TEMPO_USUAL, TEMPO_DAYS, TEMPO_WEEKEND, TEMPO_ACTIVITY, ACTOR];
+
 /// What stood there when watching began.
 pub static HOST_POSTURE: &[FieldId] = &[POSTURE_CONTAINERS, POSTURE_DANGEROUS_COUNT, POSTURE_SUMMARY, EXPLAINED, EXPLAINED_BY];
 
@@ -463,42 +826,78 @@ kinds! {
     DOCKER_VOLUME "docker.volume" native ("", "docker", "inspect_volume") [] "A volume inspect answer.";
     DOCKER_INFO "docker.info" native ("", "docker", "info") [] "The engine's `/info` or `/version` answer.";
     DOCKER_LIST "docker.list" native ("", "docker", "list") [] "A complete list of containers, images, networks or volumes.";
+    KUBERNETES_AUDIT "kubernetes.audit" native ("", "kubernetes", "audit") [] "One event of a Kubernetes API server's audit log.";
+    KUBERNETES_OBJECT "kubernetes.object" native ("", "kubernetes", "objects") [] "What list and watch say of the objects of a cluster.";
+    PODMAN_EVENT "podman.event" native ("", "podman", "events") [] "One event of Podman.";
+    PODMAN_CONTAINER "podman.container" native ("", "podman", "inspect") [] "Podman's own inspect answer for a container.";
+    CONTAINERD_EVENT "containerd.event" native ("", "containerd", "events") [] "One event of containerd.";
+    CRIO_EVENT "crio.event" native ("", "cri-o", "journal") [] "One line of CRI-O's journal.";
+    CONNTRACK "conntrack" native ("", "linux", "conntrack") [] "One event of the kernel's connection tracking.";
+    ZEEK_CONN "zeek.conn" native ("", "zeek", "conn") [] "One line of Zeek's conn.log.";
+    SURICATA "suricata.eve" native ("", "suricata", "eve") [] "One line of Suricata's eve.json.";
+    HUBBLE_FLOW "hubble.flow" native ("", "cilium", "hubble") [] "One flow of Cilium's Hubble.";
+    VPC_FLOW "vpc.flow" native ("", "", "vpcflow") [] "One flow of a cloud network's flow log (AWS, GCP).";
+    NETFILTER "netfilter" native ("", "linux", "netfilter") [] "One change of nftables, as the kernel or `nft monitor` says it.";
+    SYSTEM_PROCESS "system.process" native ("", "linux", "process_connector") [] "What the kernel's process connector and `/proc` say of a process.";
+    SYSTEM_USAGE "system.usage" native ("", "linux", "cgroup") [] "What a control group uses and may use.";
+    AUDITD "auditd" native ("", "linux", "auditd") [] "One event of the kernel's audit subsystem.";
+    FALCO "falco.alert" native ("", "falco", "") [] "One alert of Falco.";
+    TETRAGON "tetragon.event" native ("", "tetragon", "") [] "One event of Tetragon.";
+    TRACEE "tracee.event" native ("", "tracee", "") [] "One event of Tracee.";
+    KUNAI "kunai.event" native ("", "kunai", "") [] "One event of Kunai.";
+    CUSTOM "custom.record" native ("", "custom", "") [] "One record of a source that a mapping file describes.";
     SENSOR_NOTE "sensor.note" native ("", "landwaiter", "collector") [] "What a collector says of its own sight.";
     STUB "record.stub" native ("", "landwaiter", "collector") [] "Stands for a record too large to be read: size, hash and, where they could be found, id and action.";
 
-    CONTAINER_CREATED "container.created" derived ("container", "", "") [CONTAINER] "A container was created: at once from the event, or when a later list shows it. What only an inspect tells is not known yet.";
-    CONTAINER_APPEARED "container.appeared" derived ("container", "", "") [CONTAINER, POSTURE, LIMITS] "A container and its configuration, exactly once: at the first inspect, at its removal, or two seconds after creation.";
-    CONTAINER_INSPECTED "container.inspected" derived ("container", "", "") [CONTAINER, POSTURE, LIMITS] "The first inspect of a container that had appeared without one.";
-    CONTAINER_STARTED "container.started" derived ("container", "", "") [CONTAINER, LIFE] "Its process runs.";
-    CONTAINER_ENDED "container.ended" derived ("container", "", "") [CONTAINER, POSTURE, LIFE] "Its process ended.";
-    CONTAINER_REMOVED "container.removed" derived ("container", "", "") [CONTAINER, POSTURE, LIFE] "It is gone.";
-    CONTAINER_PAUSED "container.paused" derived ("container", "", "") [CONTAINER, LIFE] "It was frozen.";
-    CONTAINER_UNPAUSED "container.unpaused" derived ("container", "", "") [CONTAINER, LIFE] "It was thawed.";
-    CONTAINER_KILLED "container.killed" derived ("container", "", "") [CONTAINER, LIFE] "A signal was sent to it.";
-    CONTAINER_RENAMED "container.renamed" derived ("container", "", "") [CONTAINER, LIFE] "It has a new name.";
-    CONTAINER_FLAPPING "container.flapping" derived ("container", "", "") [CONTAINER, LIFE] "It ends and starts again and again: once when it reaches five times in ten minutes.";
-    CONTAINER_CHANGED "container.changed" derived ("container", "", "") [CONTAINER, POSTURE, LIMITS, CHANGE] "One property of a standing container changed.";
-    CONTAINER_ACCUMULATED "container.accumulated" derived ("container", "", "") [CONTAINER, ACCUMULATED] "How many containers of this image have been created and stand, at each creation.";
-    CONTAINER_EXEC "container.exec" derived ("container", "", "") [CONTAINER, EXEC] "A command is run in it: told when its inspect is known, when it ends, or two seconds after; told again only when a late inspect tells more.";
-    CONTAINER_COPIED "container.copied" derived ("container", "", "") [CONTAINER, LIFE, CHANGE] "Files were copied out of it or into it (`change.property`: `out`, `in`), or it was exported (`export`).";
-    CONTAINER_ATTACHED "container.attached" derived ("container", "", "") [CONTAINER, LIFE] "Somebody attached to its streams after it had started.";
-    CONTAINER_NETWORK_JOINED "container.network_joined" derived ("container", "", "") [CONTAINER, NETWORK] "It was connected to a network.";
-    CONTAINER_NETWORK_LEFT "container.network_left" derived ("container", "", "") [CONTAINER, NETWORK] "It was disconnected from a network.";
-    WORKLOAD_WEAKENED "workload.weakened" derived ("container", "", "") [CONTAINER, POSTURE, CHANGE] "The same workload came back, or was changed, with less confinement than before; one event for each property.";
+    CONTAINER_CREATED "container.created" derived ("container", "", "") [CONTAINER, KUBERNETES, ACTORS] "A container was created: at once from the event, or when a later list shows it. What only an inspect tells is not known yet.";
+    CONTAINER_APPEARED "container.appeared" derived ("container", "", "") [CONTAINER, KUBERNETES, ACTORS, POSTURE, LIMITS] "A container and its configuration, exactly once: at the first inspect, at its removal, or two seconds after creation.";
+    CONTAINER_INSPECTED "container.inspected" derived ("container", "", "") [CONTAINER, KUBERNETES, ACTORS, POSTURE, LIMITS] "The first inspect of a container that had appeared without one.";
+    CONTAINER_STARTED "container.started" derived ("container", "", "") [CONTAINER, KUBERNETES, ACTORS, LIFE] "Its process runs.";
+    CONTAINER_ENDED "container.ended" derived ("container", "", "") [CONTAINER, KUBERNETES, ACTORS, POSTURE, LIFE] "Its process ended.";
+    CONTAINER_REMOVED "container.removed" derived ("container", "", "") [CONTAINER, KUBERNETES, ACTORS, POSTURE, LIFE] "It is gone.";
+    CONTAINER_PAUSED "container.paused" derived ("container", "", "") [CONTAINER, KUBERNETES, ACTORS, LIFE] "It was frozen.";
+    CONTAINER_UNPAUSED "container.unpaused" derived ("container", "", "") [CONTAINER, KUBERNETES, ACTORS, LIFE] "It was thawed.";
+    CONTAINER_KILLED "container.killed" derived ("container", "", "") [CONTAINER, KUBERNETES, ACTORS, LIFE] "A signal was sent to it.";
+    CONTAINER_RENAMED "container.renamed" derived ("container", "", "") [CONTAINER, KUBERNETES, ACTORS, LIFE] "It has a new name.";
+    CONTAINER_FLAPPING "container.flapping" derived ("container", "", "") [CONTAINER, KUBERNETES, ACTORS, LIFE] "It ends and starts again and again: once when it reaches five times in ten minutes.";
+    CONTAINER_CHANGED "container.changed" derived ("container", "", "") [CONTAINER, KUBERNETES, ACTORS, POSTURE, LIMITS, CHANGE] "One property of a standing container changed.";
+    CONTAINER_ACCUMULATED "container.accumulated" derived ("container", "", "") [CONTAINER, KUBERNETES, ACTORS, ACCUMULATED] "How many containers of this image have been created and stand, at each creation.";
+    CONTAINER_EXEC "container.exec" derived ("container", "", "") [CONTAINER, KUBERNETES, ACTORS, EXEC] "A command is run in it: told when its inspect is known, when it ends, or two seconds after; told again only when a late inspect tells more.";
+    CONTAINER_COPIED "container.copied" derived ("container", "", "") [CONTAINER, KUBERNETES, ACTORS, LIFE, CHANGE] "Files were copied out of it or into it (`change.property`: `out`, `in`), or it was exported (`export`).";
+    CONTAINER_ATTACHED "container.attached" derived ("container", "", "") [CONTAINER, KUBERNETES, ACTORS, LIFE] "Somebody attached to its streams after it had started.";
+    CONTAINER_NETWORK_JOINED "container.network_joined" derived ("container", "", "") [CONTAINER, KUBERNETES, ACTORS, NETWORK] "It was connected to a network.";
+    CONTAINER_NETWORK_LEFT "container.network_left" derived ("container", "", "") [CONTAINER, KUBERNETES, ACTORS, NETWORK] "It was disconnected from a network.";
+    WORKLOAD_WEAKENED "workload.weakened" derived ("container", "", "") [CONTAINER, KUBERNETES, ACTORS, POSTURE, CHANGE] "The same workload came back, or was changed, with less confinement than before; one event for each property.";
     IMAGE_APPEARED "image.appeared" derived ("", "landwaiter", "inventory") [IMAGE] "An image came to be on the host after watching began.";
-    IMAGE_MASQUERADE "image.masquerade" derived ("", "landwaiter", "inventory") [IMAGE, CONTAINER] "An image or a container wears a name that its origin does not bear out.";
+    IMAGE_MASQUERADE "image.masquerade" derived ("", "landwaiter", "inventory") [IMAGE, CONTAINER, KUBERNETES, ACTORS] "An image or a container wears a name that its origin does not bear out.";
     NETWORK_CREATED "network.created" derived ("", "landwaiter", "network") [NETWORK] "A network was made; once, when its inspect is known, or two seconds after.";
     NETWORK_REMOVED "network.removed" derived ("", "landwaiter", "network") [NETWORK] "A network is gone.";
-    INTEGRITY_BROKEN "event.integrity" derived ("", "landwaiter", "inventory") [INTEGRITY, CONTAINER] "A record contradicts itself or another witness.";
-    MONITORING_STOPPED "monitoring.stopped" derived ("", "landwaiter", "inventory") [SENSOR_CONTAINER, CONTAINER, CHANGE] "A monitoring container was stopped, starved, cut off, renamed or imitated.";
+    INTEGRITY_BROKEN "event.integrity" derived ("", "landwaiter", "inventory") [INTEGRITY, CONTAINER, KUBERNETES, ACTORS] "A record contradicts itself or another witness.";
+    MONITORING_STOPPED "monitoring.stopped" derived ("", "landwaiter", "inventory") [SENSOR_CONTAINER, CONTAINER, KUBERNETES, ACTORS, CHANGE] "A monitoring container was stopped, starved, cut off, renamed or imitated.";
     ENGINE_CHANGED "engine.changed" derived ("", "landwaiter", "inventory") [ENGINE] "A setting of the engine changed, or it was reloaded.";
+    KUBERNETES_REQUEST "kubernetes.request" derived ("", "landwaiter", "kubernetes") [REQUEST, ACTORS, KUBERNETES] "A request to the API server, once for each `auditID`, at its last stage.";
+    GUARD_CHANGED "guard.changed" derived ("", "landwaiter", "kubernetes") [GUARD, ACTORS] "Admission, audit or another guardrail was edited; once for each property.";
+    PROCESS_STARTED "process.started" derived ("process_creation", "linux", "") [PROCESS, CONTAINER, KUBERNETES, ACTORS] "A program was run, with the container that it runs in; once, whoever saw it.";
+    PROCESS_ACTED "process.acted" derived ("", "landwaiter", "process") [PROCESS, CONTAINER, KUBERNETES, ACTORS] "A process did something else: see `process.action`.";
+    CONTAINER_USAGE "container.usage" derived ("", "landwaiter", "process") [USAGE, CONTAINER, KUBERNETES, ACTORS, LIMITS] "A container has used most of what it may for minutes: at two minutes, at ten, then each hour.";
+    NETWORK_FLOW "network.flow" derived ("network_connection", "", "") [FLOW, KUBERNETES, ACTORS] "A flow with both ends attributed by who held the addresses when it began; once, whoever saw it.";
+    EDGE_FIRST_SEEN "edge.first_seen" derived ("", "landwaiter", "network") [EDGE, FLOW] "Two workloads speak for the first time at that port.";
+    EDGE_FORBIDDEN "edge.forbidden" derived ("", "landwaiter", "network") [EDGE, FLOW] "A flow that what was declared does not allow.";
+    NETWORK_FAN_OUT "network.fan_out" derived ("", "landwaiter", "network") [FAN_OUT, FLOW, CONTAINER, KUBERNETES, ACTORS] "How many targets one workload has tried in a minute: at 10, 20, 40, ….";
+    POLICY_WIDENED "policy.widened" derived ("", "landwaiter", "network") [POLICY, ACTORS] "Something became reachable that was not.";
+    FILTER_CHANGED "filter.changed" derived ("", "landwaiter", "network") [FILTER] "The host's packet filter was changed.";
+    DISCREPANCY_SEEN "inventory.discrepancy" derived ("", "landwaiter", "inventory") [DISCREPANCY, CONTAINER, KUBERNETES, ACTORS, PROCESS, POSTURE] "Witnesses contradict each other: what one saw, another that should have seen it did not.";
+    OFF_TEMPO "activity.off_tempo" derived ("", "landwaiter", "tempo") [TEMPO, CONTAINER, KUBERNETES, ACTORS] "Something acted outside the hours that its owner has kept so far.";
+    SENSOR_SILENT "sensor.silent" derived ("", "landwaiter", "sensor") [SENSOR, SIGHT] "A source has been silent for much longer than it ever is, while another of the same host speaks.";
+    SENSOR_SKEWED "sensor.skewed" derived ("", "landwaiter", "sensor") [SENSOR, SIGHT] "Two witnesses tell the same things at different times: one of the clocks is wrong.";
+    SENSOR_TRUNCATED "sensor.truncated" derived ("", "landwaiter", "sensor") [SENSOR, SIGHT, REQUEST, ACTORS] "A record came without what it should say.";
     HOST_POSTURE_SEEN "host.posture" derived ("", "landwaiter", "inventory") [HOST_POSTURE] "What stood on the host when watching began, once.";
-    SENSOR_GAP_SEEN "sensor.gap" derived ("", "landwaiter", "sensor") [SENSOR] "A source was cut off for a while.";
-    SENSOR_DROPPED "sensor.dropped" derived ("", "landwaiter", "sensor") [SENSOR] "Records were dropped, repeated ones not counted.";
-    SENSOR_LAGGING "sensor.lagging" derived ("", "landwaiter", "sensor") [SENSOR] "A source's events arrive late.";
-    SENSOR_MISSED "sensor.missed" derived ("", "landwaiter", "sensor") [SENSOR, CONTAINER] "The engine no longer knew what was asked for.";
-    SENSOR_UNDECODABLE "sensor.undecodable" derived ("", "landwaiter", "sensor") [SENSOR] "A record of the source could not be read: the first, then at each power of ten.";
-    SENSOR_PRESSURE "sensor.pressure" derived ("", "landwaiter", "sensor") [SENSOR] "A bound was reached and something was forgotten: the first, then at each power of ten.";
+    SENSOR_GAP_SEEN "sensor.gap" derived ("", "landwaiter", "sensor") [SENSOR, SIGHT] "A source was cut off for a while.";
+    SENSOR_DROPPED "sensor.dropped" derived ("", "landwaiter", "sensor") [SENSOR, SIGHT] "Records were dropped, repeated ones not counted.";
+    SENSOR_LAGGING "sensor.lagging" derived ("", "landwaiter", "sensor") [SENSOR, SIGHT] "A source's events arrive late.";
+    SENSOR_MISSED "sensor.missed" derived ("", "landwaiter", "sensor") [SENSOR, CONTAINER, KUBERNETES, ACTORS] "The engine no longer knew what was asked for.";
+    SENSOR_UNDECODABLE "sensor.undecodable" derived ("", "landwaiter", "sensor") [SENSOR, SIGHT] "A record of the source could not be read: the first, then at each power of ten.";
+    SENSOR_PRESSURE "sensor.pressure" derived ("", "landwaiter", "sensor") [SENSOR, SIGHT] "A bound was reached and something was forgotten: the first, then at each power of ten.";
 }
 
 #[cfg(test)]

@@ -142,4 +142,3 @@ pub struct Usage {
     /// It is frozen.
     pub frozen: Option<bool>,
 }
-
