@@ -18,6 +18,8 @@ pub(crate) struct Play {
     pub(crate) freezing: bool,
     pub(crate) duplicate_keys: bool,
     pub(crate) suspect: bool,
+    /// The source that speaks.
+    pub(crate) source: SmolStr,
 }
 
 /// A full id from a short word.
@@ -45,6 +47,7 @@ impl Play {
             freezing: true,
             duplicate_keys: false,
             suspect: false,
+            source: "docker_events".into(),
         }
     }
 
@@ -60,13 +63,19 @@ impl Play {
         self
     }
 
+    /// Lets another source speak from here on.
+    pub(crate) fn from(&mut self, source: &str) -> &mut Play {
+        self.source = source.into();
+        self
+    }
+
     /// Tells a fact, a millisecond after the one before.
     pub(crate) fn tell(&mut self, kind: Kind, fact: Option<Fact>) -> &mut Play {
         self.wait(0.001);
         self.number += 1;
         let provenance = Provenance {
             time: self.now,
-            source: SmolStr::new_static("docker_events"),
+            source: self.source.clone(),
             place: Place { file: "play".into(), number: self.number },
             raw: Arc::from(&b"{}"[..]),
         };
@@ -88,7 +97,7 @@ impl Play {
             time: self.now,
             late_by: Span::ZERO,
             time_suspect: self.suspect,
-            source: SmolStr::new_static("docker_events"),
+            source: self.source.clone(),
             host: self.host.clone(),
             subject: SmolStr::default(),
             fields: Fields::Native(Arc::new(decoded)),
