@@ -74,6 +74,9 @@ pub struct ContainerEvent {
     pub division: SmolStr,
     /// Pod or sandbox that it belongs to, where the event says it; empty else.
     pub pod: SmolStr,
+    /// What the container is, where the event itself says it, as an inspect would.
+    #[serde(default)]
+    pub spec: Option<Box<ContainerSpec>>,
 }
 
 /// What can happen to a container. A payload is `None` when the witness did not say it.

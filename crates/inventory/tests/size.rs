@@ -133,7 +133,7 @@ fn a_hundred_thousand_standing_containers_fit() {
         let time = Time::from_seconds(1_000_000, 0) + Span::millis((1_000_000 / N * n) as i64);
         let said = |action| {
             let spec = spec(n, time);
-            Fact::Container(ContainerEvent { id: hex(n), action, name: spec.name, image: spec.image, labels: spec.labels, runtime: "docker".into(), division: "".into(), pod: "".into() })
+            Fact::Container(ContainerEvent { id: hex(n), action, name: spec.name, image: spec.image, labels: spec.labels, runtime: "docker".into(), division: "".into(), pod: "".into(), spec: None })
         };
         act(&mut inventory, &event(d::DOCKER_EVENT, time, said(ContainerAction::Create)), &mut emit);
         act(&mut inventory, &event(d::DOCKER_EVENT, time, said(ContainerAction::Start)), &mut emit);

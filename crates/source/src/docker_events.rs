@@ -376,6 +376,7 @@ pub(crate) fn fact_of(said: &Said<'_>, id: &SmolStr) -> Option<Fact> {
                 runtime: SmolStr::new_static("docker"),
                 division: SmolStr::default(),
                 pod: SmolStr::default(),
+                spec: None,
             }))
         }
         "image" => Some(Fact::Image(ImageEvent { id: id.clone(), action: image_action(said.action), name: attributes.text(Known::Name) })),
