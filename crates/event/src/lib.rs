@@ -6,6 +6,7 @@
 //!
 //! Begin with [`record`], then [`event`](mod@event); [`dictionary`] lists every derived event and field by name, [`fact`] is what decoders tell the inventory.
 
+pub mod cgroup;
 pub mod deriver;
 pub mod dictionary;
 pub mod document;
