@@ -4,9 +4,9 @@ use crate::ui::Failure;
 use event::{Record, Span};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use source::collect::{Address, AskError, Client, Live, Stats, Stopper, Surroundings};
+use source::collect::{Address, AskError, Client, Live, Stopper, Surroundings};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// What happened just before the end is still on its way: order wait, the last inspects, and a container that is being removed.
@@ -25,14 +25,19 @@ pub struct EngineArgs {
 impl EngineArgs {
     /// The address that was given or found.
     pub fn address(&self) -> Result<Address, Failure> {
+        Address::find(&self.around(), &|path| path.exists()).map_err(|error| failure(&format!("find the container engine: {error}")))
+    }
+
+    /// Where to look for witnesses.
+    pub fn around(&self) -> Surroundings {
         let mut around = Surroundings::of_this_process();
         if self.engine.is_some() {
             around.host.clone_from(&self.engine);
         }
-        Address::find(&around, &|path| path.exists()).map_err(|error| failure(&format!("find the container engine: {error}")))
+        around
     }
 
-    /// Subscribes to the engine's events.
+    /// Subscribes to this engine's events, and listens to nothing else.
     pub fn listen(&self) -> Result<Live, Failure> {
         Live::start(self.address()?).map_err(|error| refused(&error))
     }
@@ -49,7 +54,7 @@ pub fn refused(error: &AskError) -> Failure {
 }
 
 /// What is wrong stands before the first semicolon, what to do after it.
-fn failure(text: &str) -> Failure {
+pub fn failure(text: &str) -> Failure {
     let (message, remedy) = text.split_once("; ").unwrap_or((text, ""));
     Failure::new(message).remedy(remedy)
 }
@@ -117,18 +122,4 @@ pub fn start_up(live: &mut Live) -> Vec<Record> {
         }
     }
     records
-}
-
-/// What a collector has done, in one line.
-pub fn account(stats: &Stats) -> String {
-    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-    let mut line = format!("{} events and {} answers of the engine", count(&stats.events), count(&stats.answers));
-    for (counter, what) in
-        [(&stats.missed, "gone before they could be asked about"), (&stats.dropped, "dropped"), (&stats.lost, "breaks of the stream")]
-    {
-        if count(counter) > 0 {
-            line.push_str(&format!(", {} {what}", count(counter)));
-        }
-    }
-    line
 }

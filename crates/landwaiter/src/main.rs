@@ -10,6 +10,7 @@ mod load;
 mod render;
 mod strategy_test;
 mod ui;
+mod witnesses;
 
 use clap::{CommandFactory, Parser};
 use std::process::ExitCode;

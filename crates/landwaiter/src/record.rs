@@ -1,7 +1,8 @@
-//! `landwaiter record`: keeps what the engine says, byte for byte, while something happens.
+//! `landwaiter record`: keeps what the witnesses say, byte for byte, while something happens.
 
-use crate::live::{self, EngineArgs};
+use crate::live;
 use crate::ui::{Failure, Ui};
+use crate::witnesses::{self, WitnessArgs};
 use crate::{Exit, cli, concerning};
 use event::{Body, Record, Span};
 use source::collect::Stopper;
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
-/// Keep what the container engine says, byte for byte, as a recording for `replay` and for strategy pages.
+/// Keep what all witnesses say, byte for byte, as a recording for `replay` and for strategy pages.
 ///
 /// With a COMMAND, records while it runs and until its last traces have come. The command finds RUN (a name for the label landwaiter.run=$RUN) and
 /// IMAGE in its environment, as the commands of strategy pages do.
@@ -31,7 +32,7 @@ pub struct Args {
     #[arg(long, requires = "command")]
     only_run: bool,
     #[command(flatten)]
-    engine: EngineArgs,
+    witnesses: WitnessArgs,
     /// What to run meanwhile.
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
@@ -39,7 +40,7 @@ pub struct Args {
 
 /// Records until the command ends, the time is over, or a signal comes.
 pub fn run(args: Args, ui: &Ui) -> Result<Exit, Failure> {
-    let mut live = args.engine.listen()?;
+    let mut live = args.witnesses.listen(ui)?;
     let stopper = live.stopper();
     live::stop_on_signals(stopper.clone())?;
     let run = live::run_name();
@@ -47,11 +48,11 @@ pub fn run(args: Args, ui: &Ui) -> Result<Exit, Failure> {
     if let Some(time) = args.time {
         stopper.stop_in(live::duration(time));
     }
-    let stats = live.stats();
+    let counters = witnesses::counters(&live);
     let mut first = Vec::new();
     let mut child = None;
     if args.command.is_empty() {
-        ui.note(&format!("recording {}; Ctrl-C ends it", live.address()));
+        ui.note(&format!("recording {}; Ctrl-C ends it", witnesses::sentence(&live)));
     } else {
         // The lists of the start stand before the command's first event; otherwise what it makes could be in them.
         first = live::start_up(&mut live);
@@ -72,9 +73,11 @@ pub fn run(args: Args, ui: &Ui) -> Result<Exit, Failure> {
     }
     let summary: Vec<String> = kept.iter().map(|(source, count)| format!("{count} {source}")).collect();
     ui.note(&format!("recorded {}", if summary.is_empty() { "nothing".to_owned() } else { summary.join(", ") }));
-    let dropped = stats.dropped.load(std::sync::atomic::Ordering::Relaxed);
-    if dropped > 0 {
-        ui.note(&format!("{dropped} records were dropped because they could not be written fast enough"));
+    for (def, stats) in counters {
+        let dropped = stats.dropped.load(std::sync::atomic::Ordering::Relaxed);
+        if dropped > 0 {
+            ui.note(&format!("{dropped} records of {} were dropped because they could not be taken fast enough", def.name));
+        }
     }
     if let Some(child) = child {
         ui.note(&child.end());

@@ -1,8 +1,9 @@
 //! `landwaiter watch`: the live engine in, findings out, as they open, rise and close.
 
-use crate::live::{self, EngineArgs};
+use crate::live;
 use crate::load::Detection;
 use crate::ui::{Failure, Ui};
+use crate::witnesses::{self, WitnessArgs};
 use crate::{Exit, cli, last, record, render, replay};
 use engine::Engine;
 use event::{Level, Record, SmolStr, Span};
@@ -12,13 +13,15 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Watch the container engine and print findings as they open, rise and close.
+/// Watch everything that can be seen from here and print findings as they open, rise and close.
 ///
-/// Needs no configuration: the engine that the `docker` command would speak to, all shipped strategies.
+/// Needs no configuration: all witnesses that are there (the engine that the `docker` command would speak to, other runtimes, the kernel's processes,
+/// connections and packet filter), all shipped strategies. `landwaiter doctor` lists the witnesses and says what is missing.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   landwaiter watch
+  landwaiter watch --without conntrack             everything but connections
   landwaiter watch --record night.jsonl            keep every record, for replay and for `show`
   landwaiter watch --output jsonl --min-severity medium | logger -t landwaiter")]
 pub struct Args {
@@ -41,7 +44,7 @@ pub struct Args {
     #[arg(long = "for", value_name = "SPAN", value_parser = cli::span)]
     time: Option<Span>,
     #[command(flatten)]
-    engine: EngineArgs,
+    witnesses: WitnessArgs,
     #[command(flatten)]
     detection: Detection,
 }
@@ -62,14 +65,14 @@ pub fn run(args: Args, ui: &Ui) -> Result<Exit, Failure> {
         Some(path) => Some(record::open(Some(path))?),
         None => None,
     };
-    let live = args.engine.listen()?;
-    let stats = live.stats();
+    let live = args.witnesses.listen(ui)?;
+    let counters = witnesses::counters(&live);
     live::stop_on_signals(live.stopper())?;
     if let Some(time) = args.time {
         live.stopper().stop_in(live::duration(time));
     }
     if args.output == Output::Human {
-        ui.note(&format!("watching {} with {} strategies; Ctrl-C ends it", live.address(), loaded.pack.strategies().len()));
+        ui.note(&format!("watching {} with {} strategies; Ctrl-C ends it", witnesses::sentence(&live), loaded.pack.strategies().len()));
     }
     remember(&args);
     let mut engine = Engine::new(loaded.rules, Inventory::new(loaded.context));
@@ -81,7 +84,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Exit, Failure> {
     engine::drive(records, &mut engine, &mut printer);
 
     let shown = printer.counts();
-    ui.note(&format!("{}; {}", render::levels(&shown), live::account(&stats)));
+    ui.note(&format!("{}; {}", render::levels(&shown), witnesses::account(&counters)));
     let fails = args.fail_on.is_some_and(|level| shown.range(level..).next().is_some());
     Ok(if fails { Exit::Found } else { Exit::Done })
 }

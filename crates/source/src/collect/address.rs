@@ -1,5 +1,6 @@
 //! Where an engine listens, as `DOCKER_HOST` and its companions say it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -32,7 +33,15 @@ pub struct Surroundings {
     pub home: Option<PathBuf>,
     /// `XDG_RUNTIME_DIR`, where engines without root keep their sockets.
     pub runtime: Option<PathBuf>,
+    /// Other variables that collectors look at, by name; those of `VARIABLES`.
+    pub variables: BTreeMap<String, String>,
+    /// What the operator set for a collector, as `collector.key`, such as `kubernetes_webhook.listen`.
+    pub settings: BTreeMap<String, String>,
 }
+
+/// Variables that collectors other than Docker's look at.
+const VARIABLES: &[&str] =
+    &["CONTAINER_HOST", "CONTAINERD_ADDRESS", "CONTAINERD_NAMESPACE", "KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"];
 
 impl Surroundings {
     /// Reads them from this process.
@@ -44,7 +53,22 @@ impl Surroundings {
             certificates: path("DOCKER_CERT_PATH"),
             home: path("HOME"),
             runtime: path("XDG_RUNTIME_DIR"),
+            variables: VARIABLES
+                .iter()
+                .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok().filter(|v| !v.is_empty())?)))
+                .collect(),
+            settings: BTreeMap::new(),
         }
+    }
+
+    /// A variable of the environment.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
+    }
+
+    /// What the operator set for a collector, as `collector.key`.
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.settings.get(name).map(String::as_str)
     }
 }
 
@@ -125,6 +149,7 @@ mod tests {
             certificates: None,
             home: Some("/home/a".into()),
             runtime: Some("/run/user/7".into()),
+            ..Surroundings::default()
         }
     }
 

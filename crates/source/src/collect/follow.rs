@@ -4,7 +4,8 @@ use super::client::{AskError, Endpoint};
 use super::inspect::Inspector;
 use super::lines::{Lines, Piece};
 use super::look::Look;
-use super::outlet::{Inlet, Outlet};
+use super::outlet::Outlet;
+use super::room::{Room, TICK, until_stopped};
 use super::want::Line;
 use event::fact::Sight;
 use event::{SmolStr, Time};
@@ -15,13 +16,9 @@ use serde::Deserialize;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
 use tokio::time::sleep;
 
-/// After this much silence the passing of time is a record of its own.
-const TICK: Duration = Duration::from_millis(250);
 /// A replayed event comes at once after the head of the answer; silence this long means that there is none.
 const REPLAY_WAIT: Duration = Duration::from_millis(300);
 /// First and longest wait before the next attempt to connect.
@@ -60,31 +57,31 @@ struct Resume {
 }
 
 /// Runs until it is stopped, or nobody reads any more.
-pub(super) async fn run(
-    mut endpoint: Endpoint,
-    outlet: Outlet,
-    inlet: Inlet,
-    ready: SyncSender<Result<Inlet, AskError>>,
-    mut stopped: watch::Receiver<Option<Instant>>,
-) {
-    let outlet = Rc::new(outlet);
+pub(super) async fn run(mut endpoint: Endpoint, is_here: bool, room: Room) {
+    let outlet = room.outlet().clone();
+    let mut stopped = room.stop();
     let first = async {
         endpoint.negotiate().await?;
         let mut connection = endpoint.connect().await?;
         // The name of the host is learned before the first event, so that every record bears it; as a record, /info comes after the subscription.
         let info = connection.ask(Method::GET, "/info", None).await?;
         let info: Info = serde_json::from_slice(&info.body).unwrap_or_default();
-        outlet.set_host(&info.name);
+        match is_here {
+            true => outlet.set_machine(&info.name),
+            false => outlet.set_host(&info.name),
+        }
         subscribe(&endpoint, None).await
     };
     let stream = match first.await {
         Ok(stream) => stream,
         Err(error) => {
-            let _ = ready.send(Err(error));
+            room.answer(Err(error));
             return;
         }
     };
-    if ready.send(Ok(inlet)).is_err() {
+    // Said before anyone else may speak: the engine's start stands first.
+    outlet.note(Sight::Started);
+    if !room.answer(Ok(())) {
         return;
     }
     let inspector = Inspector::new(outlet.clone(), endpoint.clone());
@@ -100,7 +97,6 @@ pub(super) async fn run(
         looking: Cell::new(false),
         look_again: Cell::new(None),
     });
-    follower.outlet.note(Sight::Started);
     tokio::task::spawn_local(follower.clone().look(Look::Start));
     tokio::select! {
         () = follower.follow(endpoint, stream) => {}
@@ -115,23 +111,6 @@ pub(super) async fn run(
         sleep(Duration::from_millis(50)).await;
     }
     follower.outlet.note(Sight::Stopped);
-}
-
-/// Ends when the time to stop has come, or when nobody is left who could say so.
-async fn until_stopped(stopped: &mut watch::Receiver<Option<Instant>>) {
-    loop {
-        let at = *stopped.borrow_and_update();
-        let wait = async {
-            match at {
-                Some(at) => tokio::time::sleep_until(at.into()).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = wait => return,
-            changed = stopped.changed() => if changed.is_err() { return },
-        }
-    }
 }
 
 /// Asks now and then whether the engine is still there: a connection whose other end has vanished, or whose engine is frozen, is as quiet as a
@@ -279,6 +258,7 @@ impl Follower {
 
     fn note_lag(&self, time: i64) {
         let lag = self.outlet.now().0.saturating_sub(time).saturating_add(self.clock_offset.get());
+        self.outlet.stats().lag.store(lag, Ordering::Relaxed);
         // What was replayed after a break is late by the length of the break; that is said by `Resumed`.
         if time <= self.connected_at.get() || lag < LAG_MIN || self.lag_noted.get().is_some_and(|at| at.elapsed() < LAG_NOTE_EVERY) {
             return;

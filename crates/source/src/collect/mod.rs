@@ -1,8 +1,11 @@
-//! The live side: listens to a container engine and hands out what it said, byte for byte.
+//! The live side: listens to all witnesses that are there and hands out what they said, byte for byte.
 //!
-//! Takes an address; gives an iterator of [`Record`]s; never decodes, never decides, never lets the engine wait.
+//! Takes what was found; gives an iterator of [`Record`]s; never decodes, never decides, never lets a witness wait.
 //!
-//! *Subscribe* ([`client`]) → lines ([`lines`]) → the way out ([`outlet`]), and from each line the questions that it raises ([`want`]), asked on other
+//! Each collector has a [`room`] of its own, and all send into one queue ([`outlet`]). To add one: one file with `pub const COLLECTOR: CollectorDef`, and its
+//! name in the list below.
+//!
+//! Docker's: *subscribe* ([`client`]) → lines ([`lines`]) → the way out, and from each line the questions that it raises ([`want`]), asked on other
 //! connections ([`inspect`]). One thread does all of it and waits for nothing but the network: Docker silently skips a subscriber that blocks for 100 ms,
 //! so the socket is drained into memory before anything else is done. When the stream breaks, it is taken up again from the last event, and the lists
 //! are compared ([`follow`], [`look`]).
@@ -14,28 +17,63 @@ mod inspect;
 mod lines;
 mod look;
 mod outlet;
+mod room;
 mod tls;
 mod want;
 
 pub use address::{Address, Surroundings};
 pub use client::{Answer, AskError, Client, Endpoint, escape};
 pub use outlet::Stats;
+pub use room::{CollectorDef, Found, Presence};
 
 use event::Record;
 use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// A running collector: an iterator of records that ends when it is stopped.
+macro_rules! collectors {
+    ($($name:ident),+ $(,)?) => {
+        $(mod $name;)+
+        /// Every collector. The engine that names the machine comes first.
+        pub static COLLECTORS: &[CollectorDef] = &[$($name::COLLECTOR),+];
+    };
+}
+
+collectors! {
+    docker,
+}
+
+/// One that has not said by now whether it flows is not waited for any longer; it may still come.
+const READY_WAIT: Duration = Duration::from_secs(12);
+/// One that has not ended so long after it should have is left behind.
+const END_WAIT: Duration = Duration::from_secs(5);
+
+/// The collector of that name.
+pub fn collector_named(name: &str) -> Option<&'static CollectorDef> {
+    COLLECTORS.iter().find(|def| def.name == name)
+}
+
+/// A collector that was started.
+pub struct Started {
+    /// Its row.
+    pub def: &'static CollectorDef,
+    /// Where it listens.
+    pub address: String,
+    /// What it has done so far.
+    pub stats: Arc<Stats>,
+    /// Why nothing flows, if nothing does.
+    pub failure: Option<AskError>,
+}
+
+/// Running collectors: an iterator of records that ends when they are stopped.
 pub struct Live {
     inlet: outlet::Inlet,
     stopper: Stopper,
-    stats: Arc<Stats>,
-    address: Address,
+    started: Vec<Started>,
 }
 
-/// Stops a collector from anywhere, such as a signal's handler thread.
+/// Stops collectors from anywhere, such as a signal's handler thread.
 #[derive(Clone)]
 pub struct Stopper(Arc<watch::Sender<Option<Instant>>>);
 
@@ -45,56 +83,87 @@ impl Stopper {
         let at = Instant::now() + drain;
         self.0.send_modify(|stop| *stop = Some(stop.map_or(at, |known| known.min(at))));
     }
+
+    fn is_long_over(&self) -> bool {
+        self.0.borrow().is_some_and(|at| at.elapsed() > END_WAIT)
+    }
 }
 
 impl Live {
-    /// Connects and subscribes; returns when events flow.
+    /// Connects to one engine and subscribes; returns when events flow.
     ///
     /// # Errors
     /// When the engine cannot be reached or refuses its events.
     pub fn start(address: Address) -> Result<Live, AskError> {
-        let stats = Arc::new(Stats::default());
-        let (stop, stopped) = watch::channel(None);
-        let (ready, is_ready) = mpsc::sync_channel(1);
-        let endpoint = Endpoint::new(address.clone())?;
-        let counted = stats.clone();
-        let thread = std::thread::Builder::new().name("collect".into()).spawn(move || {
-            let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-                Ok(runtime) => runtime,
-                Err(error) => {
-                    let _ = ready.send(Err(AskError::Setting(format!("start the network runtime: {error}"))));
-                    return;
-                }
-            };
-            let (outlet, inlet) = outlet::outlet(&endpoint.address().to_string(), counted);
-            let local = tokio::task::LocalSet::new();
-            local.block_on(&runtime, follow::run(endpoint, outlet, inlet, ready, stopped));
-        });
-        thread.map_err(|e| AskError::Setting(format!("start the collector's thread: {e}")))?;
-        let inlet = is_ready.recv().map_err(|_| AskError::Setting("start the collector: its thread ended".into()))??;
-        Ok(Live { inlet, stopper: Stopper(Arc::new(stop)), stats, address })
+        let mut live = Live::gather(vec![(&docker::COLLECTOR, docker::at(address))]);
+        match live.started.first_mut().and_then(|started| started.failure.take()) {
+            Some(error) => Err(error),
+            None => Ok(live),
+        }
     }
 
-    /// A handle that stops it.
+    /// Starts all of them; returns when each flows or has said that it cannot. What failed says so in [`Live::started`], and stops no other.
+    pub fn gather(found: Vec<(&'static CollectorDef, Found)>) -> Live {
+        let (queue, inlet) = outlet::queue(&machine());
+        let (stop, stopped) = watch::channel(None);
+        let stopper = Stopper(Arc::new(stop));
+        let start = |(def, found): (&'static CollectorDef, Found)| {
+            let (address, stats) = (found.address.clone(), Arc::<Stats>::default());
+            let (ready, is_ready) = sync_channel(1);
+            let failure = room::open(def, found, &queue, stats.clone(), stopped.clone(), ready).err();
+            (Started { def, address, stats, failure }, is_ready)
+        };
+        // The engine gives the machine its name, so it is waited for before any other witness speaks of it.
+        let (first, rest): (Vec<_>, Vec<_>) = found.into_iter().partition(|(def, _)| def.name == "docker");
+        let mut started = Vec::new();
+        for some in [first, rest] {
+            let begun: Vec<_> = some.into_iter().map(start).collect();
+            let deadline = Instant::now() + READY_WAIT;
+            started.extend(begun.into_iter().map(|(mut started, ready)| {
+                if started.failure.is_none() {
+                    started.failure = answer(&ready, deadline);
+                }
+                started
+            }));
+        }
+        Live { inlet, stopper, started }
+    }
+
+    /// A handle that stops them.
     pub fn stopper(&self) -> Stopper {
         self.stopper.clone()
     }
 
-    /// What it has done so far.
-    pub fn stats(&self) -> Arc<Stats> {
-        self.stats.clone()
+    /// The collectors, those that failed among them.
+    pub fn started(&self) -> &[Started] {
+        &self.started
     }
 
-    /// Where it listens.
-    pub fn address(&self) -> &Address {
-        &self.address
+    /// What the first of them has done so far.
+    pub fn stats(&self) -> Arc<Stats> {
+        self.started.first().map(|started| started.stats.clone()).unwrap_or_default()
     }
+}
+
+/// Why a collector does not flow, if it says so in time.
+fn answer(ready: &Receiver<Result<(), AskError>>, deadline: Instant) -> Option<AskError> {
+    use std::sync::mpsc::RecvTimeoutError::{Disconnected, Timeout};
+    match ready.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        Ok(answer) => answer.err(),
+        Err(Timeout) => Some(AskError::Answer(format!("nothing came within {} s; it is still waited for", READY_WAIT.as_secs()))),
+        Err(Disconnected) => Some(AskError::Setting("start the collector: its thread ended".into())),
+    }
+}
+
+/// What this machine calls itself, for when no engine names it.
+fn machine() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned()).unwrap_or_default()
 }
 
 impl Iterator for Live {
     type Item = Record;
 
     fn next(&mut self) -> Option<Record> {
-        self.inlet.next()
+        self.inlet.next(|| self.stopper.is_long_over())
     }
 }
