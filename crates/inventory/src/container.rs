@@ -6,6 +6,7 @@
 use crate::id::Id;
 use crate::posture::Posture;
 use crate::role::Sensor;
+use crate::witnesses::{Teller, Witnesses};
 use event::fact::{ContainerSpec, Endpoint, Mount};
 use event::{SmolStr, Time};
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,10 @@ pub struct Container {
     pub clone_of_older: Option<bool>,
     /// Networks it is on by id, as inspect and connect events say; sorted.
     pub networks: Vec<SmolStr>,
+    /// Sources that have seen it.
+    pub witnesses: Witnesses,
+    /// Whose word on it counts; `None` is the host's engine, which is Docker until it says another name.
+    pub told_by: Option<Box<Teller>>,
     /// How it became known.
     pub origin: Origin,
     /// When it was created, as the event, the inspect or the list says.
@@ -76,6 +81,8 @@ pub struct Container {
     pub(crate) counted_for: Option<u32>,
     /// Position in the sequence of all containers that became known: who came first.
     pub order: u64,
+    /// Its place in a pod of a cluster.
+    pub pod: Option<Box<crate::cluster::PodPart>>,
 }
 
 /// What inspect said last, in parts that are shared with equal containers.
@@ -183,6 +190,8 @@ impl Container {
             clone_since: Time::MAX,
             clone_of_older: None,
             networks: Vec::new(),
+            witnesses: Witnesses::default(),
+            told_by: None,
             origin,
             created: None,
             started: None,
@@ -197,7 +206,18 @@ impl Container {
             oom: false,
             counted_for: None,
             order: 0,
+            pod: None,
         }
+    }
+
+    /// The engine or runtime whose word on it counts.
+    pub fn teller(&self) -> &str {
+        self.told_by.as_ref().map_or("docker", |teller| teller.runtime.as_str())
+    }
+
+    /// That runtime's own division of it: containerd's namespace; empty where there is none.
+    pub fn division(&self) -> &str {
+        self.told_by.as_ref().map_or("", |teller| teller.division.as_str())
     }
 
     /// Whether an inspect answer was seen.

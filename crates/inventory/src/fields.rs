@@ -93,7 +93,7 @@ fn describe(builder: &mut DerivedBuilder, id: SmolStr, explained: Explained, hos
     {
         builder.push(d::CONTAINER_FINGERPRINT, format_smolstr!("{:012x}", fingerprint >> 16));
     }
-    builder.push(d::CONTAINER_RUNTIME_NAME, host.runtime());
+    builder.push(d::CONTAINER_RUNTIME_NAME, host.runtime_of(container));
     match &container.role {
         Some(sensor) => {
             builder.push(d::CONTAINER_ROLE, "sensor");
@@ -119,6 +119,9 @@ fn describe(builder: &mut DerivedBuilder, id: SmolStr, explained: Explained, hos
     }
     if let Some(created) = container.created.filter(|created| !container.time_suspect && *created <= time) {
         builder.push(d::CONTAINER_AGE, (time - created).as_seconds());
+    }
+    if builder.wants(d::WITNESSES) && !container.witnesses.is_empty() {
+        builder.push(d::WITNESSES, container.witnesses.sources().cloned().collect::<Vec<SmolStr>>());
     }
     builder.push(d::EXPLAINED, explained.verdict.as_str());
     if let Some(by) = explained.by {

@@ -2,6 +2,7 @@
 
 use crate::container::{Container, State};
 use crate::context::Context;
+use crate::heard::Heard;
 use crate::id::Id;
 use crate::lookup::Lookup;
 use crate::posture::Posture;
@@ -56,6 +57,10 @@ pub struct Host {
     pub images_listed: bool,
     /// The container list at start has been seen.
     pub containers_listed: bool,
+    /// Engines whose list of containers at start has been seen.
+    pub(crate) listed_by: BTreeSet<SmolStr>,
+    /// Which sources speak of the host, and how well they could see.
+    pub heard: Heard,
     /// The network list at start has been seen.
     pub networks_listed: bool,
     /// The volume list at start has been seen.
@@ -63,6 +68,8 @@ pub struct Host {
     /// How many stand of each of the context's entries.
     #[serde(skip)]
     pub(crate) standing: BTreeMap<u32, u32>,
+    /// The cluster whose API server speaks of this host.
+    pub cluster: Option<Box<crate::cluster::Cluster>>,
     /// The next container's place in the sequence.
     pub(crate) order_next: u64,
 }
@@ -139,6 +146,25 @@ impl Host {
     /// The runtime's name: `docker` until the engine says another.
     pub fn runtime(&self) -> SmolStr {
         self.engine.as_ref().map(|engine| engine.product.clone()).filter(|name| !name.is_empty()).unwrap_or(SmolStr::new_static("docker"))
+    }
+
+    /// The runtime that a container is told by, by its name.
+    pub fn runtime_of(&self, container: &Container) -> SmolStr {
+        container.told_by.as_ref().map_or_else(|| self.runtime(), |teller| teller.runtime.clone())
+    }
+
+    /// The settings of the engine that runs containers told by `teller`; `None` where only another engine has said its own: what is unknown stays so.
+    pub fn engine_of(&self, teller: &str) -> Option<&EngineSpec> {
+        let product = self.engine.as_ref().map_or("", |engine| engine.product.as_str());
+        self.engine.as_ref().filter(|_| teller == "docker" || teller == product)
+    }
+
+    /// Whether any stream of that engine speaks of the host.
+    pub fn follows(&self, engine: &str) -> bool {
+        match crate::witnesses::stream_of(engine) {
+            Some(sources) => sources.iter().any(|source| self.heard.follows(source)),
+            None => false,
+        }
     }
 
     /// Takes in a container, and makes room before.
@@ -229,7 +255,8 @@ impl Host {
         let ids: Vec<Id> = self.containers.values().filter(|c| c.inspected()).map(|c| c.id.clone()).collect();
         for id in ids {
             let Some(spec) = self.containers.get(&id).and_then(|container| container.spec()) else { continue };
-            let posture = share.posture(Posture::of(&spec, self.engine.as_ref(), &*self));
+            let engine = self.containers.get(&id).and_then(|container| self.engine_of(container.teller()));
+            let posture = share.posture(Posture::of(&spec, engine, &*self));
             if let Some(container) = self.containers.get_mut(&id) {
                 container.posture = Some(posture);
             }

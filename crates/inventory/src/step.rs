@@ -41,6 +41,13 @@ pub enum Step {
         /// Which; it may be unknown to the world.
         id: Id,
     },
+    /// Another witness than the one whose word counts saw it. Nothing moved but what is known of who saw it.
+    Sighted {
+        /// Which; the world may not know it.
+        id: Id,
+        /// This source had not seen it before.
+        first: bool,
+    },
     /// Its process runs.
     Started {
         /// Which.

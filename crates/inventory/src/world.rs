@@ -1,12 +1,16 @@
 //! What exists and existed, host by host; the only place where that state moves.
 
 mod cluster;
+mod cluster_objects;
+mod cluster_parts;
+mod cluster_pods;
 mod containers;
 mod hold;
 mod images;
 mod kernel;
 mod lists;
 mod rest;
+mod telling;
 mod wire;
 
 pub use containers::CLONE_AGE;
@@ -105,6 +109,9 @@ impl World {
         let Some(host) = hosts.get_mut(&event.host) else { return Moved::default() };
         let mut hands = Hands { held, share, timers, pressure, context, moved: Moved::default() };
         host.forget_removed(event.at);
+        if !matches!(decoded.fact, Some(Fact::Sensor(_))) {
+            host.heard.record(&event.source, event.at, decoded.time.is_some() && !event.time_suspect);
+        }
         match &decoded.fact {
             Some(Fact::Container(said)) => containers::happened(host, event, said, &mut hands),
             Some(Fact::ContainerSpec(spec)) => containers::inspected(host, event, spec, &mut hands),
@@ -128,6 +135,7 @@ impl World {
             Some(fact @ (Fact::Process(_) | Fact::Usage(_))) => kernel::applied(host, event, fact, &mut hands),
             None => hands.say(Step::Unread),
         }
+        telling::witnessed(host, event, &hands.moved.steps);
         // Only a record that says its own time tells when watching began; set last, so that the record itself is judged by what was known before it.
         if decoded.time.is_some() && !event.time_suspect {
             host.watching_since.get_or_insert(event.time);

@@ -3,6 +3,7 @@
 use super::Hands;
 use super::WORLD_ROW;
 use super::hold::{Arrival, HELD_MAX, Hold, arrival};
+use super::telling::{Word, sighted, take_over, teller_of, whose};
 use crate::container::{Container, Origin, State};
 use crate::host::Host;
 use crate::id::Id;
@@ -10,6 +11,7 @@ use crate::posture::Posture;
 use crate::share::clone_key;
 use crate::step::{SeenBy, Step};
 use crate::timers::TimerKey;
+use crate::witnesses::Teller;
 use event::fact::{ContainerAction, ContainerEvent, ContainerSpec};
 use event::{Event, SmolStr, Span, Time};
 
@@ -19,11 +21,31 @@ const NAMES_MAX: usize = 8;
 /// How long a container must have stood before another one may be called its clone.
 pub const CLONE_AGE: Span = Span::minutes(10);
 
-/// Applies a container's event.
+/// Applies a container's event, and what it says of the container's configuration.
 pub(super) fn happened(host: &mut Host, event: &Event, said: &ContainerEvent, hands: &mut Hands<'_>) {
+    applied(host, event, said, hands);
+    if let Some(spec) = &said.spec {
+        let id = if spec.id.is_empty() { said.id.clone() } else { spec.id.clone() };
+        if host.containers.contains_key(&Id::new(&id)) {
+            inspected(host, event, &ContainerSpec { id, ..ContainerSpec::clone(spec) }, hands);
+        }
+    }
+}
+
+fn applied(host: &mut Host, event: &Event, said: &ContainerEvent, hands: &mut Hands<'_>) {
     let id = Id::new(&said.id);
+    match whose(host, event, said, &id) {
+        Word::Own => {}
+        Word::TakenOver => take_over(host, said, &id),
+        Word::Sighting => return sighted(host, event, &id, hands),
+    }
     if said.action == ContainerAction::Create {
         return created(host, event, said, id, hands);
+    }
+    if !host.containers.contains_key(&id) {
+        let container = Container { told_by: Teller::of(said), ..Container::new(id.clone(), Origin::Preexisting) };
+        host.insert(container, hands.pressure);
+        hands.say(Step::Found { id: id.clone() });
     }
     known(host, &id, hands);
     let Some(container) = host.containers.get(&id) else { return };
@@ -113,6 +135,9 @@ fn created(host: &mut Host, event: &Event, said: &ContainerEvent, id: Id, hands:
     let held = hands.held.remove(&(host.name.clone(), id.clone()));
     if let Some(container) = host.containers.get_mut(&id) {
         if container.origin == Origin::Created && held.is_none() {
+            if container.labels.is_empty() {
+                container.labels = labels;
+            }
             return;
         }
         // It was described, or did something, before the event came that says how it came to be.
@@ -149,6 +174,7 @@ fn created(host: &mut Host, event: &Event, said: &ContainerEvent, id: Id, hands:
         time_suspect: event.time_suspect,
         state: State::Created,
         state_before: State::Created,
+        told_by: Teller::of(said),
         ..Container::new(id.clone(), Origin::Created)
     };
     host.insert(container, hands.pressure);
@@ -179,6 +205,7 @@ pub(super) fn inspected(host: &mut Host, event: &Event, spec: &ContainerSpec, ha
     if fresh {
         let mut container = Container::new(id.clone(), Origin::Preexisting);
         container.created = spec.created;
+        container.told_by = teller_of(event);
         host.insert(container, hands.pressure);
         silent = arrive(host, event, &id, (spec.created, spec.started), Span::ZERO, hands);
     } else if let Some(held) = hands.held.get_mut(&(host.name.clone(), id.clone())) {
@@ -188,7 +215,8 @@ pub(super) fn inspected(host: &mut Host, event: &Event, spec: &ContainerSpec, ha
         silent = true;
     }
 
-    let posture = hands.share.posture(Posture::of(spec, host.engine.as_ref(), &*host));
+    let engine = host.containers.get(&id).and_then(|container| host.engine_of(container.teller()));
+    let posture = hands.share.posture(Posture::of(spec, engine, &*host));
     let kept = hands.share.kept(spec, host.containers.get(&id).and_then(|container| container.kept.as_ref()));
     let labels = hands.share.labels(&spec.labels);
     let key = clone_key(spec);

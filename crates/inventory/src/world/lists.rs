@@ -21,9 +21,11 @@ const PRECISION: Span = Span::seconds(1);
 pub(super) fn taken(host: &mut Host, event: &Event, list: &List, hands: &mut Hands<'_>) {
     let (what, at_start) = match list {
         List::Containers(list) => {
-            let at_start = !host.containers_listed;
+            // Each engine has a list of its own, and what is not on it may be another's.
+            let engine = crate::witnesses::engine_of(&event.source).unwrap_or("docker");
+            let at_start = host.listed_by.insert(SmolStr::new_static(engine));
             host.containers_listed = true;
-            containers(host, event, list, at_start, hands);
+            containers(host, event, list, (engine, at_start), hands);
             (Listed::Containers, at_start)
         }
         List::Images(list) => {
@@ -44,7 +46,8 @@ pub(super) fn taken(host: &mut Host, event: &Event, list: &List, hands: &mut Han
     hands.say(Step::Listed { what, at_start });
 }
 
-fn containers(host: &mut Host, event: &Event, list: &[ListedContainer], at_start: bool, hands: &mut Hands<'_>) {
+fn containers(host: &mut Host, event: &Event, list: &[ListedContainer], whose: (&str, bool), hands: &mut Hands<'_>) {
+    let (engine, at_start) = whose;
     let mut there = BTreeSet::new();
     for entry in list {
         let id = Id::new(&entry.id);
@@ -87,6 +90,7 @@ fn containers(host: &mut Host, event: &Event, list: &[ListedContainer], at_start
                     created: entry.created,
                     state,
                     state_before: state,
+                    told_by: super::telling::teller_of(event),
                     ..Container::new(id.clone(), origin)
                 },
                 hands.pressure,
@@ -106,7 +110,7 @@ fn containers(host: &mut Host, event: &Event, list: &[ListedContainer], at_start
     let gone: Vec<Id> = host
         .containers
         .values()
-        .filter(|container| container.exists() && !there.contains(&container.id))
+        .filter(|container| container.exists() && container.teller() == engine && !there.contains(&container.id))
         .filter(|container| container.created.is_none_or(|created| created + YOUNG < event.time))
         .map(|container| container.id.clone())
         .collect();

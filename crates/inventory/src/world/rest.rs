@@ -105,10 +105,16 @@ pub(super) fn engine_seen(host: &mut Host, spec: &EngineSpec, hands: &mut Hands<
 
 /// Takes a collector's note.
 pub(super) fn noted(host: &mut Host, event: &Event, note: &SensorNote, hands: &mut Hands<'_>) {
+    let heard = &mut host.heard;
     match &note.note {
         Sight::Started => {
+            heard.started(&note.of, event.at);
             host.watching_since.get_or_insert(event.time);
         }
+        Sight::Lost { .. } => heard.lost(&note.of, event.at),
+        Sight::Resumed { from, complete, .. } => heard.resumed(&note.of, *from, event.at, *complete),
+        Sight::Dropped { .. } => heard.dropped(&note.of, event.at),
+        Sight::Stopped => heard.stopped(&note.of, event.at),
         Sight::Missed { object, id, .. } if object == "container" => {
             hands.say(Step::InspectMissed { id: Id::new(id) });
         }
