@@ -6,6 +6,7 @@
 //! To add a derived event: its kind and fields in the dictionary of the crate `event`, one file here with a `pub struct State` that implements [`row::Row`], and
 //! one word in the list `rows!`. Rows are told of a step in the order of the list, and timers that are due at the same moment fire in that order.
 
+pub mod cluster;
 pub mod container;
 pub mod context;
 pub mod devices;
@@ -28,6 +29,7 @@ pub mod permissive;
 #[cfg(test)]
 mod play;
 pub mod posture;
+pub mod powers;
 pub mod pressure;
 pub mod reach;
 pub mod role;
@@ -37,6 +39,7 @@ pub mod step;
 mod tally;
 pub mod timers;
 pub mod view;
+pub mod who;
 mod windows;
 pub mod witnesses;
 pub mod world;
@@ -101,6 +104,7 @@ rows! {
     sensor,
     execs,
     networks,
+    policy_widened,
     engine_row,
     integrity,
     images,

@@ -8,6 +8,7 @@
 pub mod block;
 pub mod ports;
 pub mod selector;
+pub mod state;
 pub mod widened;
 
 #[cfg(test)]
