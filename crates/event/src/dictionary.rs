@@ -832,6 +832,9 @@ kinds! {
     PODMAN_CONTAINER "podman.container" native ("", "podman", "inspect") [] "Podman's own inspect answer for a container.";
     CONTAINERD_EVENT "containerd.event" native ("", "containerd", "events") [] "One event of containerd.";
     CRIO_EVENT "crio.event" native ("", "cri-o", "journal") [] "One line of CRI-O's journal.";
+    PODMAN_LIST "podman.list" native ("", "podman", "list") [] "The complete list of Podman's containers.";
+    CONTAINERD_CONTAINER "containerd.container" native ("", "containerd", "inspect") [] "What containerd keeps of a container, with its OCI spec.";
+    CONTAINERD_LIST "containerd.list" native ("", "containerd", "list") [] "The complete list of a containerd's containers, in all its namespaces.";
     CONNTRACK "conntrack" native ("", "linux", "conntrack") [] "One event of the kernel's connection tracking.";
     ZEEK_CONN "zeek.conn" native ("", "zeek", "conn") [] "One line of Zeek's conn.log.";
     SURICATA "suricata.eve" native ("", "suricata", "eve") [] "One line of Suricata's eve.json.";

@@ -30,8 +30,14 @@ fn recognise(document: &Document) -> bool {
     is_inspect(&Fields::new(document.root(), &notes))
 }
 
+/// Whether an object is an inspect answer; Podman's own has all that Docker's has, and more.
 fn is_inspect(root: &Fields<'_>) -> bool {
-    root.has("Id") && root.has("HostConfig") && (root.has("State") || root.has("Config")) && !root.has("Names")
+    root.has("Id") && root.has("HostConfig") && (root.has("State") || root.has("Config")) && !root.has("Names") && !is_podmans(root)
+}
+
+/// Whether an inspect answer is Podman's own, by what only it says.
+pub(crate) fn is_podmans(root: &Fields<'_>) -> bool {
+    root.has("ConmonPidFile") || root.has("OCIRuntime") || root.has("BoundingCaps")
 }
 
 fn decode(document: &Document, _: &[u8]) -> Result<Decoded, Undecodable> {
@@ -50,18 +56,24 @@ pub(crate) fn read_tape(tape: &Tape<'_>) -> Option<Decoded> {
     Some(decoded)
 }
 
-fn note_unreadable(decoded: &mut Decoded, notes: Notes) {
+pub(crate) fn note_unreadable(decoded: &mut Decoded, notes: Notes) {
     if let Some(Fact::ContainerSpec(spec)) = &mut decoded.fact {
         spec.unreadable = notes.into_list();
     }
 }
 
 fn read(root: &Fields<'_>) -> Result<Decoded, Undecodable> {
+    let spec = read_spec(root)?;
+    Ok(undated(dictionary::DOCKER_CONTAINER, spec.id.clone(), Fact::ContainerSpec(Box::new(spec))))
+}
+
+/// What an inspect answer says.
+pub(crate) fn read_spec(root: &Fields<'_>) -> Result<ContainerSpec, Undecodable> {
     let id = root.text("Id");
     if id.is_empty() {
         return Err(lacks("an Id"));
     }
-    let mut spec = ContainerSpec { id: id.clone(), ..ContainerSpec::default() };
+    let mut spec = ContainerSpec { id, ..ContainerSpec::default() };
     read_state(root, &mut spec);
     let host = root.object("HostConfig");
     read_confinement(&host, &mut spec);
@@ -71,7 +83,7 @@ fn read(root: &Fields<'_>) -> Result<Decoded, Undecodable> {
     let settings = root.object("NetworkSettings");
     spec.networks = networks(&settings);
     spec.ports = ports(root, &host, &settings);
-    Ok(undated(dictionary::DOCKER_CONTAINER, id, Fact::ContainerSpec(Box::new(spec))))
+    Ok(spec)
 }
 
 fn read_state(root: &Fields<'_>, spec: &mut ContainerSpec) {

@@ -10,9 +10,7 @@ use crate::tape::{At, Tape};
 use crate::{SourceDef, Witness};
 use event::document::{Document, KeyWatch, SIZE_MAX, has_duplicates};
 use event::event::identity_of;
-use event::fact::{
-    ContainerAction, ContainerEvent, EngineEvent, Fact, ImageAction, ImageEvent, NetworkAction, NetworkEvent, VolumeEvent,
-};
+use event::fact::{ContainerAction, ContainerEvent, EngineEvent, Fact, ImageAction, ImageEvent, NetworkAction, NetworkEvent, VolumeEvent};
 use event::{Decoded, SmolStr, Time, Undecodable, dictionary};
 use sonic_rs::{JsonContainerTrait, JsonValueTrait, Object};
 use std::collections::BTreeSet;
@@ -38,7 +36,7 @@ fn recognise(document: &Document) -> bool {
     document.root().as_object().is_some_and(|object| has_shape(object.iter().map(|(key, _)| key)))
 }
 
-fn has_shape<'a>(keys: impl Iterator<Item = &'a str>) -> bool {
+pub(crate) fn has_shape<'a>(keys: impl Iterator<Item = &'a str>) -> bool {
     let (mut new, mut old) = (0u8, 0u8);
     // Nearly every record of a call comes by here first, so the keys are passed once and no further than needed.
     for key in keys {
@@ -95,7 +93,7 @@ enum All<'a> {
 
 /// Attributes that facts are made of.
 #[derive(Clone, Copy)]
-enum Known {
+pub(crate) enum Known {
     Image,
     Name,
     ExecId,
@@ -109,10 +107,12 @@ enum Known {
     ImageRef,
     ImageId,
     Comment,
+    PodId,
+    ContainerExitCode,
 }
 
 /// How many of them there are.
-const KNOWN: usize = Known::Comment as usize + 1;
+const KNOWN: usize = Known::ContainerExitCode as usize + 1;
 
 impl Known {
     fn named(name: &str) -> Option<Known> {
@@ -130,6 +130,8 @@ impl Known {
             "imageRef" => Known::ImageRef,
             "imageID" => Known::ImageId,
             "comment" => Known::Comment,
+            "podId" => Known::PodId,
+            "containerExitCode" => Known::ContainerExitCode,
             _ => return None,
         })
     }
@@ -145,6 +147,11 @@ impl<'a> Attributes<'a> {
             attributes.note(key, value.as_str().unwrap_or_default());
         }
         attributes
+    }
+
+    /// Whether they are those that Podman writes beside what Docker does.
+    pub(crate) fn of_podman(&self) -> bool {
+        [Known::PodId, Known::ContainerExitCode].into_iter().any(|known| self.known[known as usize].is_some())
     }
 
     /// Those on a tape.
@@ -167,7 +174,8 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    fn get(&self, known: Known) -> Option<&'a str> {
+    /// The value of one, when it is there and not empty.
+    pub(crate) fn get(&self, known: Known) -> Option<&'a str> {
         self.known[known as usize].filter(|value| !value.is_empty())
     }
 
@@ -175,12 +183,12 @@ impl<'a> Attributes<'a> {
         self.get(known).map(SmolStr::new).unwrap_or_default()
     }
 
-    fn number(&self, known: Known) -> Option<i64> {
+    pub(crate) fn number(&self, known: Known) -> Option<i64> {
         self.get(known)?.trim().parse().ok()
     }
 
     /// All of them but the named ones; of equal keys the first.
-    fn others(&self, without: &[&str]) -> Vec<(SmolStr, SmolStr)> {
+    pub(crate) fn others(&self, without: &[&str]) -> Vec<(SmolStr, SmolStr)> {
         let mut list: Vec<(SmolStr, SmolStr)> = Vec::new();
         // Few labels are compared one by one; a flood of them must not cost the square of its size.
         let is_flood = match self.all {
@@ -210,6 +218,12 @@ impl<'a> Attributes<'a> {
 }
 
 fn decode(document: &Document, _: &[u8]) -> Result<Decoded, Undecodable> {
+    let (said, twice) = said(document)?;
+    finish(said, twice)
+}
+
+/// What a parsed event says, and whether a key is there twice.
+pub(crate) fn said(document: &Document) -> Result<(Said<'_>, bool), Undecodable> {
     let Some(root) = document.root().as_object() else { return Err(lacks("the braces of an event")) };
     // The hottest loop of the house: one pass over all keys reads the event and notices keys that are there twice. Of equal ones the first counts, even
     // when it is of another type.
@@ -263,7 +277,7 @@ fn decode(document: &Document, _: &[u8]) -> Result<Decoded, Undecodable> {
         };
         place.get_or_insert(value.as_str().unwrap_or_default());
     }
-    let said = Said {
+    let mut said = Said {
         kind: kind.unwrap_or_default(),
         action: action.unwrap_or_default(),
         id: id.unwrap_or_default(),
@@ -272,7 +286,8 @@ fn decode(document: &Document, _: &[u8]) -> Result<Decoded, Undecodable> {
         time_nano: time_nano.flatten(),
         attributes: attributes.unwrap_or_default(),
     };
-    finish(said, status.unwrap_or_default(), old_id.unwrap_or_default(), twice)
+    said.fall_back(status.unwrap_or_default(), old_id.unwrap_or_default());
+    Ok((said, twice))
 }
 
 /// The same from a tape, on which every key stands once; `None` when it is no event, or one that is left to the parser.
@@ -303,11 +318,15 @@ pub(crate) fn read_tape(tape: &Tape<'_>) -> Option<Decoded> {
             _ => {}
         }
     }
-    finish(said, status, old_id, false).ok()
+    // Podman speaks nearly the same; who it is, the parser's way tells apart.
+    if said.attributes.of_podman() {
+        return None;
+    }
+    said.fall_back(status, old_id);
+    finish(said, false).ok()
 }
 
-fn finish<'a>(mut said: Said<'a>, status: &'a str, old_id: &'a str, twice: bool) -> Result<Decoded, Undecodable> {
-    said.fall_back(status, old_id);
+fn finish(said: Said<'_>, twice: bool) -> Result<Decoded, Undecodable> {
     if said.action.is_empty() {
         return Err(lacks("an action"));
     }
@@ -406,7 +425,7 @@ pub(crate) fn fact_of(said: &Said<'_>, id: &SmolStr) -> Option<Fact> {
     }
 }
 
-fn container_action(action: &str, attributes: &Attributes<'_>) -> ContainerAction {
+pub(crate) fn container_action(action: &str, attributes: &Attributes<'_>) -> ContainerAction {
     // `exec_create: CMD` and the like carry their payload in the action itself.
     let (verb, payload) = match action.split_once(':') {
         Some((verb, payload)) => (verb, payload.trim()),
@@ -436,7 +455,11 @@ fn container_action(action: &str, attributes: &Attributes<'_>) -> ContainerActio
         "extract-to-dir" => ContainerAction::CopyIn,
         "export" => ContainerAction::Export,
         "commit" => ContainerAction::Commit {
-            reference: attributes.get(Known::ImageRef).or_else(|| attributes.get(Known::Comment)).filter(|r| !r.is_empty()).map(SmolStr::new),
+            reference: attributes
+                .get(Known::ImageRef)
+                .or_else(|| attributes.get(Known::Comment))
+                .filter(|r| !r.is_empty())
+                .map(SmolStr::new),
             image_id: attributes.get(Known::ImageId).map(SmolStr::new),
         },
         "checkpoint" => ContainerAction::Checkpoint,
@@ -444,7 +467,7 @@ fn container_action(action: &str, attributes: &Attributes<'_>) -> ContainerActio
     }
 }
 
-fn image_action(action: &str) -> ImageAction {
+pub(crate) fn image_action(action: &str) -> ImageAction {
     match action {
         "pull" => ImageAction::Pull,
         "push" => ImageAction::Push,

@@ -71,6 +71,13 @@ macro_rules! sources {
 }
 
 sources! {
+    podman_events,
+    podman_container,
+    podman_containers,
+    containerd_events,
+    containerd_container,
+    containerd_containers,
+    crio_journal,
     docker_events,
     docker_container,
     docker_exec,
