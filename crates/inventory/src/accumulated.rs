@@ -4,6 +4,7 @@
 //! counts, never a start (a reboot starts everything) and never what stood there at start. Groups are by host and image id, never by name or label; while the
 //! id of an image is unknown, by its reference. When an inspect shows the id, the container moves to its proper group, and the growth of that is told.
 
+use crate::cluster::{PodPart, place};
 use crate::container::Container;
 use crate::context::{Explained, Verdict};
 use crate::fields::container_fields_explained;
@@ -13,7 +14,7 @@ use crate::image_ref;
 use crate::posture::Danger;
 use crate::row::{Row, RowOut};
 use crate::step::{SeenBy, Step};
-use crate::tally::{Counted, Tally};
+use crate::tally::{Counted, Placed, Tally};
 use crate::world::World;
 use event::dictionary as d;
 use event::{DerivedBuilder, Event, Provenance, SmolStr, Span, Time};
@@ -80,6 +81,10 @@ impl Row for State {
         };
         let Some(host) = world.host(&cause.host) else { return };
         let Some(container) = host.container(id) else { return };
+        // A pod counts once, however many containers it has.
+        if container.pod.as_ref().is_some_and(|part| !part.counts) {
+            return;
+        }
         if let Step::Created { by, .. } = step {
             // What a later list shows may have been created long ago, in a gap: then it did not grow now.
             let lately = container.created.is_some_and(|created| created + WINDOW > cause.at);
@@ -206,6 +211,12 @@ impl HostWindow {
         builder.push(d::ACC_CLONES, tally.clones);
         builder.push(d::ACC_DANGEROUS, tally.dangerous);
         builder.push(d::ACC_REFERENCES, tally.repositories());
+        if let Some((namespaces, actors, nodes)) = tally.places() {
+            builder.push(d::ACC_NAMESPACES, namespaces);
+            builder.push(d::ACC_ACTORS, actors);
+            builder.push(d::ACC_NODES, nodes);
+            builder.push(d::ACC_OWNED, tally.owned);
+        }
         builder.push(d::ACC_HOST_CREATED, self.tally.created);
         builder.push(d::ACC_HOST_STANDING, self.tally.standing_new(&holds));
         out.emit(builder.evidence(group.cited(cause)).build());
@@ -248,7 +259,7 @@ fn explained(world: &World, tally: &Tally, holds: &dyn Fn(u32) -> bool) -> Expla
         return Explained { verdict: Verdict::Contradicted, by: world.context.by(entry) };
     }
     let known: u32 = tally.named().map(|(_, count)| count).sum();
-    let new = tally.created.saturating_sub(tally.clones).saturating_sub(known);
+    let new = tally.created.saturating_sub(tally.settled()).saturating_sub(known);
     let most = tally.named().max_by_key(|(_, count)| *count);
     match most {
         Some((entry, _)) if new <= tally.undescribed && new <= known => Explained { verdict: Verdict::Known, by: world.context.by(entry) },
@@ -264,8 +275,25 @@ fn count(world: &World, host: &Host, container: &Container) -> Counted {
         started: container.ever_started(),
         inspected: container.inspected(),
         clone: container.clone_of_older == Some(true),
+        owned: container.pod.as_ref().is_some_and(|part| part.owned) && container.clone_of_older != Some(true),
+        place: container.pod.as_ref().map(|part| Box::new(placed(part))),
         entry: world.context.entry_within(host, container),
-        dangerous: container.posture.as_ref().is_some_and(|posture| posture.level == Danger::High),
+        dangerous: dangerous(host, container),
+    }
+}
+
+/// Whether it, or another container of its pod, has control of the host.
+fn dangerous(host: &Host, container: &Container) -> bool {
+    let high = |container: &Container| container.posture.as_ref().is_some_and(|posture| posture.level == Danger::High);
+    let pod = container.pod.as_ref().and_then(|part| host.cluster.as_ref()?.pods.get(&place(&part.namespace, &part.pod)));
+    high(container) || pod.is_some_and(|pod| pod.containers.iter().filter_map(|(_, _, id)| host.container(id)).any(high))
+}
+
+fn placed(part: &PodPart) -> Placed {
+    Placed {
+        namespace: part.namespace.clone(),
+        actor: part.behind().map(|who| who.shown()).unwrap_or_default(),
+        node: part.node.clone(),
     }
 }
 

@@ -300,7 +300,12 @@ impl Container {
 
     /// A number that stands for image id and command together; `None` while either is unknown.
     pub fn fingerprint(&self) -> Option<u64> {
-        let kept = self.kept.as_ref().filter(|_| !self.image_id.is_empty())?;
+        let kept = self.kept.as_ref()?;
+        if self.image_id.is_empty() {
+            // No API server says which image a reference means; of pods, the reference has to do.
+            let reference = self.pod.as_ref().map(|_| crate::host::reference_key(&self.image)).filter(|reference| !reference.is_empty())?;
+            return Some(crate::share::fingerprint(&reference, &kept.command));
+        }
         Some(crate::share::fingerprint(&self.image_id, &kept.command))
     }
 
@@ -320,6 +325,6 @@ mod tests {
 
     #[test]
     fn a_container_is_small() {
-        assert!(std::mem::size_of::<Container>() <= 480, "{}", std::mem::size_of::<Container>());
+        assert!(std::mem::size_of::<Container>() <= 496, "{}", std::mem::size_of::<Container>());
     }
 }

@@ -136,6 +136,12 @@ impl Context {
         }
     }
 
+    /// What it says of a request: nothing is declared of requests.
+    pub fn explain_request(&self, who: &crate::who::Who, request: &event::kubernetes::ApiRequest, time: Time) -> Explained {
+        let _ = (who, request, time);
+        Explained::UNKNOWN
+    }
+
     /// The entry that declares a container to be a sensor, by its owner and reason.
     pub fn sensor(&self, host: &Host, container: &Container) -> Option<SmolStr> {
         self.naming(host, container)
@@ -171,13 +177,14 @@ impl Context {
     /// Entries that name a container by image and command, in the order of the file.
     fn naming<'a>(&'a self, host: &Host, container: &Container) -> impl Iterator<Item = u32> + use<'a> {
         let mut found: Vec<u32> = Vec::new();
+        let digest = container.pod.as_ref().map_or("", |part| part.digest.as_str());
         if !self.by_image.is_empty()
-            && !container.image_id.is_empty()
+            && (!container.image_id.is_empty() || !digest.is_empty())
             && let Some(kept) = &container.kept
         {
             let digests = host.image(&container.image_id).map_or(&[][..], |image| &image.spec.repo_digests);
             let digests = digests.iter().filter_map(|digest| digest.rsplit_once('@')).map(|(_, digest)| digest);
-            let names = std::iter::once(container.image_id.as_str()).chain(digests);
+            let names = [container.image_id.as_str(), digest].into_iter().chain(digests);
             let entries = names.filter_map(|name| self.by_image.get(name)).flatten();
             found.extend(
                 entries.filter(|entry| {

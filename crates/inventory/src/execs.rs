@@ -12,6 +12,7 @@ use crate::timers::TimerKey;
 use crate::world::World;
 use event::dictionary as d;
 use event::fact::{ContainerAction, ExecSpec, Fact};
+use event::kubernetes::ApiRequest;
 use event::{DerivedBuilder, Event, Provenance, SmolStr, Span, Time};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -58,6 +59,9 @@ impl Row for State {
                     }
                     _ => {}
                 }
+            }
+            (Step::Other { id }, Some(Fact::Request(request))) if request.subresource == "exec" => {
+                through_server(id, request, world, host, cause, out);
             }
             (Step::ExecInspected { id }, Some(Fact::ExecSpec(spec))) => self.inspected(id, spec, world, host, cause, out),
             (Step::Removed { id, .. }, _) => {
@@ -182,6 +186,19 @@ impl State {
         }
         self.said.insert(key, inspected);
     }
+}
+
+/// An exec that went through an API server: the request says the command and the terminal, and nobody ever says more.
+fn through_server(id: &Id, request: &ApiRequest, world: &World, host: &Host, cause: &Event, out: &mut RowOut<'_>) {
+    if !out.wants(d::CONTAINER_EXEC) {
+        return;
+    }
+    let Some(container) = host.container(id) else { return };
+    let words = request.command.join(" ");
+    let args: Vec<&str> = request.command.iter().map(SmolStr::as_str).collect();
+    let builder = about_container(d::CONTAINER_EXEC, "execs", cause, world, host, container);
+    let builder = command_fields(builder, &request.audit_id, &words, &args).with(d::EXEC_TTY, request.tty).with(d::EXEC_INSPECTED, false);
+    out.emit(builder.build());
 }
 
 fn command_fields(builder: DerivedBuilder, exec_id: &str, line: &str, args: &[&str]) -> DerivedBuilder {

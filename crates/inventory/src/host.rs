@@ -72,6 +72,8 @@ pub struct Host {
     pub cluster: Option<Box<crate::cluster::Cluster>>,
     /// The next container's place in the sequence.
     pub(crate) order_next: u64,
+    /// Its processes, and the containers that only the kernel knows.
+    pub kernel: crate::kernel::Kernel,
 }
 
 /// An image on a host.
@@ -141,6 +143,21 @@ impl Host {
     /// Whether an image came after watching began; `None` without the list of images taken then.
     pub fn novel(&self, image_id: &str) -> Option<bool> {
         (self.images_listed && !image_id.is_empty()).then(|| !self.images.get(image_id).is_some_and(|image| image.at_start))
+    }
+
+    /// The pod's container that a runtime's container is: by the id that the pod's status names, else by the labels that the kubelet gives it. Labels are
+    /// anybody's to write, so they count only while the pod's container is not known to be another one that runs.
+    pub fn pod_container_of(&self, runtime: &Id, labels: &[(SmolStr, SmolStr)]) -> Option<&Id> {
+        let cluster = self.cluster.as_ref()?;
+        if let Some(id) = cluster.container_of(runtime) {
+            return Some(id);
+        }
+        let label = |key: &str| labels.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str());
+        let uid = label("io.kubernetes.pod.uid")?;
+        let id = cluster.container_in(uid, label("io.kubernetes.container.name")?)?;
+        let taken = cluster.pod_by_uid(uid).is_some_and(|pod| !pod.runtime_ids.is_empty());
+        let runs = self.container(id).is_some_and(Container::runs);
+        (!taken || !runs).then_some(id)
     }
 
     /// The runtime's name: `docker` until the engine says another.

@@ -19,6 +19,7 @@ pub mod image_ref;
 pub mod inventory;
 #[cfg(test)]
 mod laws;
+pub mod kernel;
 pub mod limits;
 pub mod log;
 pub mod lookup;
@@ -103,6 +104,7 @@ rows! {
     host_posture,
     sensor,
     execs,
+    request,
     networks,
     policy_widened,
     engine_row,

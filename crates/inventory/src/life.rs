@@ -173,6 +173,7 @@ fn other(cause: &Event) -> Option<Kind> {
             ContainerAction::Attach => Some(d::CONTAINER_ATTACHED),
             _ => None,
         },
+        Some(Fact::Request(request)) if request.subresource == "attach" => Some(d::CONTAINER_ATTACHED),
         _ => None,
     }
 }

@@ -21,6 +21,9 @@ pub fn owner(labels: &[(SmolStr, SmolStr)]) -> Option<SmolStr> {
 
 /// What stays when it is made anew: owner, else chosen name, else image repository.
 pub fn workload(container: &Container) -> Option<SmolStr> {
+    if let Some(part) = &container.pod {
+        return Some(part.workload());
+    }
     if let Some(pod) = container.label("io.kubernetes.pod.name") {
         let namespace = container.label("io.kubernetes.pod.namespace").map_or("", SmolStr::as_str);
         let part = container.label("io.kubernetes.container.name").map_or("", SmolStr::as_str);
@@ -36,7 +39,7 @@ pub fn workload(container: &Container) -> Option<SmolStr> {
 }
 
 /// A pod's name without the random endings that a controller gives it.
-fn pod_stem(pod: &str) -> &str {
+pub(crate) fn pod_stem(pod: &str) -> &str {
     let random = |part: &str, least: usize, most: usize| {
         (least..=most).contains(&part.len())
             && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())

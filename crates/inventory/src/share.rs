@@ -219,7 +219,7 @@ fn shape_parts(spec: &ContainerSpec) -> impl Serialize + PartialEq + '_ {
     )
 }
 
-fn same_shape<'a>(one: &'a ContainerSpec, other: &'a ContainerSpec) -> bool {
+pub(crate) fn same_shape<'a>(one: &'a ContainerSpec, other: &'a ContainerSpec) -> bool {
     shape_parts(one) == shape_parts(other)
 }
 
@@ -350,12 +350,22 @@ pub(crate) fn fingerprint(image: &str, command: &[SmolStr]) -> u64 {
 
 /// A number that stands for everything in which a clone must equal the original: never names, labels or references, which anyone may choose.
 pub(crate) fn clone_key(spec: &ContainerSpec) -> u64 {
-    if spec.image_id.is_empty() {
+    clone_key_of(spec, &spec.image_id, false)
+}
+
+/// The same for a pod's container, of which only the image's reference is known. What the control plane mounts has other names in each pod.
+pub(crate) fn clone_key_in_pod(spec: &ContainerSpec) -> u64 {
+    clone_key_of(spec, &crate::host::reference_key(&spec.image), true)
+}
+
+fn clone_key_of(spec: &ContainerSpec, image: &SmolStr, in_pod: bool) -> u64 {
+    if image.is_empty() {
         return 0;
     }
     let mounts: Vec<_> = spec
         .mounts
         .iter()
+        .filter(|mount| !in_pod || mount.kind == "bind")
         .map(|mount| {
             // An unnamed volume has a random name, another one in each clone.
             let unnamed = matches!(Id::new(&mount.volume), Id::Hex(_));
@@ -379,7 +389,7 @@ pub(crate) fn clone_key(spec: &ContainerSpec) -> u64 {
         (&spec.devices, &spec.device_cgroup_rules, &spec.device_requests, &spec.volumes_from, &spec.sysctls, &spec.runtime, &spec.user),
         (&spec.log_driver, &spec.log_options),
     );
-    strong_hash(&(&spec.image_id, &spec.command, mounts, networks, confinement)).max(1)
+    strong_hash(&(image, &spec.command, mounts, networks, confinement)).max(1)
 }
 
 #[cfg(test)]

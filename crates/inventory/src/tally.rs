@@ -19,10 +19,29 @@ pub(crate) struct Counted {
     pub(crate) inspected: bool,
     /// Equals an older one that stands.
     pub(crate) clone: bool,
+    /// A controller made it for a workload that had stood before.
+    pub(crate) owned: bool,
+    /// Where it is in a cluster, and who is behind it there.
+    pub(crate) place: Option<Box<Placed>>,
     /// The context's entry that names it.
     pub(crate) entry: Option<u32>,
     /// Its posture gives control of the host.
     pub(crate) dangerous: bool,
+}
+
+/// Where a pod's container is, and who is behind it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Placed {
+    pub(crate) namespace: SmolStr,
+    pub(crate) actor: SmolStr,
+    pub(crate) node: SmolStr,
+}
+
+impl Counted {
+    /// Something that the attacker does not control explains it.
+    fn settled(&self) -> bool {
+        self.clone || self.owned
+    }
 }
 
 /// The counts.
@@ -35,7 +54,11 @@ pub(crate) struct Tally {
     pub(crate) dangerous: u32,
     /// Standing ones that no inspect has described.
     pub(crate) undescribed: u32,
-    clones_standing: u32,
+    pub(crate) owned: u32,
+    settled_standing: u32,
+    namespaces: BTreeMap<SmolStr, u32>,
+    actors: BTreeMap<SmolStr, u32>,
+    nodes: BTreeMap<SmolStr, u32>,
     fingerprints: BTreeMap<u64, u32>,
     /// How many fingerprints have each count: the last key is the highest.
     heights: BTreeMap<u32, u32>,
@@ -55,7 +78,15 @@ impl Tally {
         self.clones += u32::from(one.clone);
         self.dangerous += u32::from(one.dangerous);
         self.undescribed += u32::from(one.standing && !one.inspected);
-        self.clones_standing += u32::from(one.standing && one.clone);
+        self.owned += u32::from(one.owned);
+        self.settled_standing += u32::from(one.standing && one.settled());
+        if let Some(place) = &one.place {
+            for (counts, key) in [(&mut self.namespaces, &place.namespace), (&mut self.actors, &place.actor), (&mut self.nodes, &place.node)] {
+                if !key.is_empty() {
+                    *counts.entry(key.clone()).or_default() += 1;
+                }
+            }
+        }
         // What is not known yet is neither like nor unlike the others.
         if one.fingerprint != 0 {
             let height = self.fingerprints.entry(one.fingerprint).or_default();
@@ -66,10 +97,10 @@ impl Tally {
         if !one.repository.is_empty() {
             *self.repositories.entry(one.repository.clone()).or_default() += 1;
         }
-        if let Some(entry) = one.entry.filter(|_| one.standing && !one.clone) {
+        if let Some(entry) = one.entry.filter(|_| one.standing && !one.settled()) {
             *self.entries.entry(entry).or_default() += 1;
         }
-        if let Some(entry) = one.entry.filter(|_| !one.clone) {
+        if let Some(entry) = one.entry.filter(|_| !one.settled()) {
             *self.named.entry(entry).or_default() += 1;
         }
     }
@@ -83,17 +114,23 @@ impl Tally {
         less(&mut self.clones, one.clone);
         less(&mut self.dangerous, one.dangerous);
         less(&mut self.undescribed, one.standing && !one.inspected);
-        less(&mut self.clones_standing, one.standing && one.clone);
+        less(&mut self.owned, one.owned);
+        less(&mut self.settled_standing, one.standing && one.settled());
+        if let Some(place) = &one.place {
+            take(&mut self.namespaces, &place.namespace);
+            take(&mut self.actors, &place.actor);
+            take(&mut self.nodes, &place.node);
+        }
         if one.fingerprint != 0 {
             let before = self.fingerprints.get(&one.fingerprint).copied().unwrap_or_default();
             take(&mut self.fingerprints, &one.fingerprint);
             self.grade(before, before.saturating_sub(1));
         }
         take(&mut self.repositories, &one.repository);
-        if let Some(entry) = one.entry.filter(|_| one.standing && !one.clone) {
+        if let Some(entry) = one.entry.filter(|_| one.standing && !one.settled()) {
             take(&mut self.entries, &entry);
         }
-        if let Some(entry) = one.entry.filter(|_| !one.clone) {
+        if let Some(entry) = one.entry.filter(|_| !one.settled()) {
             take(&mut self.named, &entry);
         }
     }
@@ -106,6 +143,16 @@ impl Tally {
     /// How many fingerprints there are.
     pub(crate) fn distinct(&self) -> usize {
         self.fingerprints.len()
+    }
+
+    /// In how many namespaces, by how many identities, on how many nodes; none outside a cluster.
+    pub(crate) fn places(&self) -> Option<(usize, usize, usize)> {
+        (!self.namespaces.is_empty()).then(|| (self.namespaces.len(), self.actors.len(), self.nodes.len()))
+    }
+
+    /// Created ones that a controller or their likeness explains.
+    pub(crate) fn settled(&self) -> u32 {
+        self.clones + self.owned
     }
 
     /// Under how many unrelated repositories.
@@ -126,7 +173,7 @@ impl Tally {
     /// Standing ones that nothing explains, when `holds` says of an entry whether it still explains.
     pub(crate) fn standing_new(&self, holds: &dyn Fn(u32) -> bool) -> u32 {
         let known: u32 = self.entries().filter(|(entry, _)| holds(*entry)).map(|(_, count)| count).sum();
-        self.standing.saturating_sub(self.clones_standing).saturating_sub(known)
+        self.standing.saturating_sub(self.settled_standing).saturating_sub(known)
     }
 
     fn grade(&mut self, before: u32, after: u32) {

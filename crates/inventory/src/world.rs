@@ -13,6 +13,7 @@ mod rest;
 mod telling;
 mod wire;
 
+pub(crate) use cluster::was_done;
 pub use containers::CLONE_AGE;
 
 use crate::container::Container;

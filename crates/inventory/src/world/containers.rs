@@ -219,7 +219,8 @@ pub(super) fn inspected(host: &mut Host, event: &Event, spec: &ContainerSpec, ha
     let posture = hands.share.posture(Posture::of(spec, engine, &*host));
     let kept = hands.share.kept(spec, host.containers.get(&id).and_then(|container| container.kept.as_ref()));
     let labels = hands.share.labels(&spec.labels);
-    let key = clone_key(spec);
+    let in_pod = host.containers.get(&id).is_some_and(|container| container.pod.is_some());
+    let key = if in_pod { crate::share::clone_key_in_pod(spec) } else { clone_key(spec) };
     if !spec.image_id.is_empty() {
         host.learn_reference(&spec.image, &spec.image_id, hands.pressure);
     }
