@@ -434,6 +434,8 @@ fields! {
     POLICY_PAIRS "policy.pairs" "int" "Newly allowed pairs of pods, ports not counted.";
     POLICY_EVERYBODY "policy.everybody" "bool" "It opened to all pods, or to more than half of the address space.";
     POLICY_UNPROTECTED "policy.unprotected" "bool" "No policy selects those pods any more in that direction.";
+    POLICY_ASSUMED "policy.assumed" "bool" "What was declared before is not known in full, since no complete list was seen: it is what the change opens at most, as if pods had been closed before.";
+    POLICY_ALL_PODS "policy.all_pods" "bool" "The policy selects every pod of its namespace.";
     POLICY_TEARDOWN "policy.teardown" "bool" "Its namespace is being deleted.";
 
     FILTER_TOOL "filter.tool" "text" "`nftables`, `iptables`.";
@@ -783,6 +785,8 @@ pub static POLICY: &[FieldId] = &[
     POLICY_PAIRS,
     POLICY_EVERYBODY,
     POLICY_UNPROTECTED,
+    POLICY_ASSUMED,
+    POLICY_ALL_PODS,
     POLICY_TEARDOWN,
     K8S_NAMESPACE,
     ACTOR,
@@ -889,7 +893,7 @@ kinds! {
     NETWORK_FAN_OUT "network.fan_out" derived ("", "landwaiter", "network") [FAN_OUT, FLOW, CONTAINER, KUBERNETES, ACTORS] "How many targets one workload has tried in a minute: at 10, 20, 40, ….";
     POLICY_WIDENED "policy.widened" derived ("", "landwaiter", "network") [POLICY, ACTORS] "Something became reachable that was not.";
     FILTER_CHANGED "filter.changed" derived ("", "landwaiter", "network") [FILTER] "The host's packet filter was changed.";
-    DISCREPANCY_SEEN "inventory.discrepancy" derived ("", "landwaiter", "inventory") [DISCREPANCY, CONTAINER, KUBERNETES, ACTORS, PROCESS, POSTURE] "Witnesses contradict each other: what one saw, another that should have seen it did not.";
+    DISCREPANCY_SEEN "inventory.discrepancy" derived ("", "landwaiter", "inventory") [DISCREPANCY, CONTAINER, KUBERNETES, ACTORS, PROCESS, POSTURE, SENSOR] "Witnesses contradict each other: what one saw, another that should have seen it did not.";
     OFF_TEMPO "activity.off_tempo" derived ("", "landwaiter", "tempo") [TEMPO, CONTAINER, KUBERNETES, ACTORS] "Something acted outside the hours that its owner has kept so far.";
     SENSOR_SILENT "sensor.silent" derived ("", "landwaiter", "sensor") [SENSOR, SIGHT] "A source has been silent for much longer than it ever is, while another of the same host speaks.";
     SENSOR_SKEWED "sensor.skewed" derived ("", "landwaiter", "sensor") [SENSOR, SIGHT] "Two witnesses tell the same things at different times: one of the clocks is wrong.";

@@ -113,4 +113,5 @@ rows! {
     masquerade,
     monitoring,
     weakened,
+    reconcile,
 }

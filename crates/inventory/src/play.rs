@@ -162,6 +162,11 @@ impl Play {
         self.tell(d::DOCKER_NETWORK, Some(Fact::NetworkSpec(Box::new(spec))))
     }
 
+    /// The whole state, as it is frozen.
+    pub(crate) fn inventory_bytes(&self) -> Vec<u8> {
+        self.inventory.freeze()
+    }
+
     /// Draws the events of one kind: the named fields of each, absent ones as `-`.
     pub(crate) fn draw(&self, kind: Kind, fields: &[&str]) -> String {
         let line = |event: &Event| {

@@ -33,7 +33,13 @@ pub(super) fn happened(host: &mut Host, event: &Event, said: &ContainerEvent, ha
 }
 
 fn applied(host: &mut Host, event: &Event, said: &ContainerEvent, hands: &mut Hands<'_>) {
-    let id = Id::new(&said.id);
+    let mut id = Id::new(&said.id);
+    // What a runtime calls by an id of its own may be a container of a pod.
+    if !host.containers.contains_key(&id)
+        && let Some(of_pod) = host.pod_container_of(&id, &said.labels)
+    {
+        id = of_pod.clone();
+    }
     match whose(host, event, said, &id) {
         Word::Own => {}
         Word::TakenOver => take_over(host, said, &id),

@@ -78,7 +78,9 @@ pub(super) fn take_over(host: &mut Host, said: &ContainerEvent, id: &Id) {
 /// Another witness than the one whose word counts saw a container: who and when is noted, and nothing else moves.
 pub(super) fn sighted(host: &mut Host, event: &Event, id: &Id, hands: &mut Hands<'_>) {
     let first = host.containers.get_mut(id).is_some_and(|container| container.witnesses.note(&event.source, event.time));
-    hands.say(Step::Sighted { id: id.clone(), first });
+    if first || !host.containers.contains_key(id) {
+        hands.say(Step::Sighted { id: id.clone(), first });
+    }
 }
 
 /// The runtime whose source speaks; `None` for Docker, which is meant where nothing is said.
