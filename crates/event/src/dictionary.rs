@@ -353,6 +353,7 @@ fields! {
     PROC_FILE_WRITES "process.file.writes" "bool" "Written, truncated, removed or renamed.";
     PROC_SIGNAL "process.signal" "int" "Signal sent.";
     PROC_TARGET "process.target" "text" "Container or program that the signal went to.";
+    PROC_TARGET_ROLE "process.target.role" "text" "`sensor` when the signal went into a container that is part of monitoring, or to a program that is; else `workload`.";
     PROC_PLACE "process.place" "text" "Where it runs: `container`, `host`, `unknown_namespaces` (own mount and process namespaces that no runtime admits to), `unknown`.";
     PROC_RULE "process.rule" "text" "Rule of the other sensor, when the record is its alert.";
     PROC_BUILD "process.build" "bool" "It runs in a build of an image, not in a container.";
@@ -709,6 +710,7 @@ pub static PROCESS: &[FieldId] = &[
     PROC_FILE_WRITES,
     PROC_SIGNAL,
     PROC_TARGET,
+    PROC_TARGET_ROLE,
     PROC_PLACE,
     PROC_RULE,
     PROC_BUILD,

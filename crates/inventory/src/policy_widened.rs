@@ -6,7 +6,7 @@
 use crate::container::Container;
 use crate::host::Host;
 use crate::id::Id;
-use crate::reach::state::{Kept, Member};
+use crate::reach::state::{Kept, Member, Pairs};
 use crate::reach::widened::{Group, Widening, widened};
 use crate::reach::{Declared, Direction, Policy, governs, selector};
 use crate::row::{Row, RowOut};
@@ -15,7 +15,7 @@ use crate::who::Who;
 use crate::world::World;
 use event::dictionary as d;
 use event::fact::Fact;
-use event::kubernetes::{ApiRequest, Body, NetworkPolicySpec, Object, ObjectChange};
+use event::kubernetes::{ApiRequest, Body, NetworkPolicySpec, Object, ObjectChange, Selector};
 use event::{DerivedBuilder, Event, SmolStr, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -126,14 +126,20 @@ impl Cluster {
         match (&object.body, object.kind.as_str()) {
             (_, "NetworkPolicy") if gone => {
                 let key = (object.namespace.clone(), object.name.clone());
-                let Some(before) = self.kept.policies.remove(&key) else { return };
+                let before = self.kept.policies.remove(&key);
+                if before.is_none() && self.kept.policies_listed {
+                    return;
+                }
                 let change = Cause {
                     word: "policy_deleted",
                     told: format!("policy {place} was deleted"),
                     name: place,
                     namespace: &object.namespace,
                 };
-                self.policy(&key, Some(before), None, &change, request, cause, out);
+                match before {
+                    Some(_) => self.policy(&key, before, None, &change, request, cause, out),
+                    None => self.deleted_unknown(&change, request, cause, out),
+                }
             }
             (Body::NetworkPolicy(spec), _) => {
                 let key = (object.namespace.clone(), object.name.clone());
@@ -166,6 +172,22 @@ impl Cluster {
         }
     }
 
+    /// A policy went of which no record had said what it holds back.
+    fn deleted_unknown(&self, change: &Cause<'_>, request: Option<&ApiRequest>, cause: &Event, out: &mut RowOut<'_>) {
+        if !out.wants(d::POLICY_WIDENED) {
+            return;
+        }
+        let mut builder = DerivedBuilder::caused_by(d::POLICY_WIDENED, "policy_widened", cause).about(&SmolStr::from(&change.name));
+        builder.push(d::POLICY_SENTENCE, format!("{}: what it held back is not known", change.told));
+        builder.push(d::POLICY_CAUSE, change.word);
+        builder.push(d::POLICY_NAME, change.name.as_str());
+        builder.push(d::K8S_NAMESPACE, change.namespace);
+        builder.push(d::POLICY_ASSUMED, true);
+        builder.push(d::POLICY_TEARDOWN, self.leaving.contains_key(change.namespace));
+        asked_by(&mut builder, request);
+        out.emit(builder.build());
+    }
+
     /// A policy came, changed or went. Only pods that it selects, before or after, can have become open by it.
     #[allow(clippy::too_many_arguments)]
     fn policy(
@@ -187,6 +209,16 @@ impl Cluster {
         if let Some(spec) = &before {
             then.policies.push(Policy { namespace: &key.0, name: &key.1, spec });
         }
+        // Without a complete list, another policy may have closed these pods already: judged as if one had, and said so.
+        let assumed =
+            !self.kept.policies_listed && before.is_none() && now.policies.iter().filter(|policy| policy.namespace == key.0).count() < 2;
+        let closed = NetworkPolicySpec { policy_types: vec!["Ingress".into(), "Egress".into()], ..NetworkPolicySpec::default() };
+        let mut now = now.clone();
+        if assumed {
+            for declared in [&mut then, &mut now] {
+                declared.policies.push(Policy { namespace: &key.0, name: "", spec: &closed });
+            }
+        }
         let touched = |member: &Member| {
             member.namespace == key.0 && [&before, &after].into_iter().flatten().any(|spec| selector::selects(&spec.pods, &member.labels))
         };
@@ -194,18 +226,12 @@ impl Cluster {
             .into_iter()
             .filter(|direction| [&before, &after].into_iter().flatten().any(|spec| governs(spec, *direction)))
             .collect();
-        self.compare(&then, &now, &directions, touched, |member| (member, member), change, request, cause, out);
+        let all_pods = after.as_ref().or(before.as_ref()).is_some_and(|spec| spec.pods == Selector::default());
+        self.compare(&then, &now, &directions, (assumed, all_pods), touched, |member| (member, member), change, request, cause, out);
     }
 
     /// A namespace's labels changed: its pods may reach, or be reached, by other rules.
-    fn namespace(
-        &self,
-        name: &SmolStr,
-        before: &crate::reach::state::Pairs,
-        request: Option<&ApiRequest>,
-        cause: &Event,
-        out: &mut RowOut<'_>,
-    ) {
+    fn namespace(&self, name: &SmolStr, before: &Pairs, request: Option<&ApiRequest>, cause: &Event, out: &mut RowOut<'_>) {
         let now = self.kept.declared();
         if !out.wants(d::POLICY_WIDENED) || now.namespaces.get(name.as_str()) == Some(&before.as_slice()) {
             return;
@@ -219,7 +245,18 @@ impl Cluster {
             namespace: name,
         };
         let both = [Direction::Ingress, Direction::Egress];
-        self.compare(&then, &now, &both, |member| member.namespace == *name, |member| (member, member), &change, request, cause, out);
+        self.compare(
+            &then,
+            &now,
+            &both,
+            (false, true),
+            |member| member.namespace == *name,
+            |member| (member, member),
+            &change,
+            request,
+            cause,
+            out,
+        );
     }
 
     /// A pod's labels changed: other policies select it.
@@ -247,6 +284,7 @@ impl Cluster {
             &now,
             &now,
             &both,
+            (false, false),
             |member| *member == **is,
             |member| if *member == **is { (was, member) } else { (member, member) },
             &change,
@@ -262,6 +300,7 @@ impl Cluster {
         before: &Declared<'_>,
         after: &Declared<'_>,
         directions: &[Direction],
+        (assumed, all_pods): (bool, bool),
         touched: impl Fn(&Member) -> bool,
         sides: impl Fn(&'a Member) -> (&'a Member, &'a Member),
         change: &Cause<'_>,
@@ -270,22 +309,56 @@ impl Cluster {
         out: &mut RowOut<'_>,
     ) {
         let (mut focus, mut others) = (Vec::new(), Vec::new());
+        let strangers = if assumed { strangers(change.namespace, after) } else { Vec::new() };
+        for (place, member) in strangers.iter().enumerate() {
+            let pod = Some(member.pod());
+            let group = Group { before: pod, after: pod, label: member.label.clone(), count: 1 };
+            if place == 0 { focus.push(group) } else { others.push(group) }
+        }
         for (member, count) in self.kept.groups() {
             let (was, is) = sides(member);
             let group = Group { before: Some(was.pod()), after: Some(is.pod()), label: member.label.clone(), count };
             if touched(member) { focus.push(group) } else { others.push(group) }
         }
         let Some(found) = widened(before, after, directions, &focus, &others) else { return };
+        if assumed && !found.everybody {
+            return;
+        }
         let teardown = self.leaving.contains_key(change.namespace);
         let mut builder = DerivedBuilder::caused_by(d::POLICY_WIDENED, "policy_widened", cause).about(&SmolStr::from(&change.name));
         fields(&mut builder, &found, change);
         builder.push(d::POLICY_TEARDOWN, teardown);
-        match request {
-            Some(request) => Who::of(request, |_, _| SmolStr::default()).fields(&mut builder),
-            None => builder.push(d::ACTOR, "unknown"),
-        }
+        builder.push(d::POLICY_ASSUMED, assumed);
+        builder.push(d::POLICY_ALL_PODS, all_pods);
+        asked_by(&mut builder, request);
         out.emit(builder.build());
     }
+}
+
+/// Who asked for it, where a request says so.
+fn asked_by(builder: &mut DerivedBuilder, request: Option<&ApiRequest>) {
+    match request {
+        Some(request) => Who::of(request, |_, _| SmolStr::default()).fields(builder),
+        None => builder.push(d::ACTOR, "unknown"),
+    }
+}
+
+/// Pods that stand for those that no record has told of: one that the newest policy of the namespace selects, another of its namespace, and one elsewhere.
+fn strangers(namespace: &SmolStr, declared: &Declared<'_>) -> Vec<Member> {
+    let selected = declared.policies.iter().rev().find(|policy| policy.namespace == namespace.as_str() && !policy.name.is_empty());
+    let labels = selected.map(|policy| policy.spec.pods.labels.clone()).unwrap_or_default();
+    let member = |namespace: &SmolStr, labels: Pairs, label: String| Member {
+        namespace: namespace.clone(),
+        labels,
+        ports: Vec::new(),
+        host_network: false,
+        label: SmolStr::from(label),
+    };
+    vec![
+        member(namespace, labels, format!("{namespace}/*")),
+        member(namespace, Pairs::new(), format!("other pods of {namespace}")),
+        member(&SmolStr::new_static("?"), Pairs::new(), "pods of other namespaces".to_owned()),
+    ]
 }
 
 fn fields(builder: &mut DerivedBuilder, found: &Widening, change: &Cause<'_>) {
@@ -377,7 +450,7 @@ mod tests {
     use crate::play::Play;
     use event::fact::ContainerAction;
     use event::fact::{ContainerSpec, NetworkAction};
-    use event::kubernetes::{Identity, ObjectEvent, Owner, PodContainer, PodSpec, PolicyPeer, PolicyPort, PolicyRule, Selector};
+    use event::kubernetes::{Identity, ObjectEvent, Owner, PodContainer, PodSpec, PolicyPeer, PolicyPort, PolicyRule};
 
     const FIELDS: &[&str] = &["policy.cause", "policy.sentence", "policy.everybody", "policy.unprotected", "actor"];
 
@@ -455,6 +528,8 @@ mod tests {
 
     fn cluster() -> Play {
         let mut play = Play::new();
+        let list = event::kubernetes::ObjectList { kind: "NetworkPolicy".into(), items: vec![] };
+        play.tell(d::KUBERNETES_OBJECT, Some(Fact::Objects(Box::new(list))));
         show(&mut play, space("shop", ""));
         show(&mut play, space("dev", "team=x"));
         for number in 0..2 {
@@ -481,6 +556,30 @@ mod tests {
             drawn(&play),
             "policy_added | every address, every address of version 6, dev/tool and 2 more can now reach shop/db at every port: \
              policy shop/open was added | true | false | jo@shop.example"
+        );
+    }
+
+    #[test]
+    fn without_any_list_an_allow_all_is_judged_as_if_pods_had_been_closed() {
+        let mut play = Play::new();
+        ask(
+            &mut play,
+            "create",
+            201,
+            policy(
+                "narrow",
+                "app=db",
+                vec![PolicyRule { peers: vec![PolicyPeer::Pods { namespaces: None, pods: Some(selector("app=web")) }], ports: vec![] }],
+            ),
+        );
+        assert_eq!(drawn(&play), "");
+        let mut play = Play::new();
+        ask(&mut play, "create", 201, policy("open", "", vec![PolicyRule::default()]));
+        ask(&mut play, "delete", 200, policy("other", "", vec![]));
+        assert_eq!(
+            play.draw(d::POLICY_WIDENED, &["policy.sentence", "policy.everybody", "policy.assumed", "policy.all_pods"]),
+            "every address, every address of version 6, pods of other namespaces can now reach shop/* at every port: policy shop/open was added | true | true | true\n\
+             policy shop/other was deleted: what it held back is not known | - | true | -"
         );
     }
 
