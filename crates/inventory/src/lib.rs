@@ -114,4 +114,5 @@ rows! {
     monitoring,
     weakened,
     reconcile,
+    process,
 }

@@ -193,6 +193,11 @@ pub enum Step {
     Wire,
     /// A system witness said something; the fact says what.
     Kernel,
+    /// A process was seen in a container that no runtime has told of, for the first time or again after its last process had ended. `Host::kernel` has it.
+    KernelContainer {
+        /// Its key there.
+        key: SmolStr,
+    },
     /// A collector says something of its own sight; the fact says what.
     Note,
     /// Any other native event: a stub for a record that was too large, or one without a fact.
