@@ -131,6 +131,65 @@ impl<'a> Fields<'a> {
         Fields { value: value.is_object().then_some(value), hint: Cell::new(0), place, notes }
     }
 
+    /// The value itself, when it was parsed and is an object.
+    pub(crate) fn parsed(&self) -> Option<&'a Value> {
+        match self.value? {
+            Json::Parsed(value) => Some(value),
+            Json::Taped(_) => None,
+        }
+    }
+
+    /// The parsed value of a key, of whatever type but `null`.
+    pub(crate) fn value(&self, key: &str) -> Option<&'a Value> {
+        self.parsed()?.get(key).filter(|value| !value.is_null())
+    }
+
+    /// The names of the members, in their order, of equal ones the first.
+    pub(crate) fn names(&self) -> Vec<&'a str> {
+        self.value.and_then(Json::members).unwrap_or_default().into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// How many values of a wrong type have been noted so far in the whole record.
+    pub(crate) fn noted(&self) -> usize {
+        self.notes.0.borrow().len()
+    }
+
+    /// The paths noted since there were that many.
+    pub(crate) fn noted_since(&self, count: usize) -> Vec<SmolStr> {
+        self.notes.0.borrow().get(count..).unwrap_or_default().to_vec()
+    }
+
+    /// An array of whole numbers; other elements are noted.
+    pub(crate) fn ints(&self, key: &'static str) -> Vec<i64> {
+        let mut list = Vec::new();
+        self.take(key, |v| {
+            v.each(|element| match element.whole() {
+                Some(number) => list.push(number),
+                None => self.notes.add(&self.place, key),
+            })
+        });
+        list
+    }
+
+    /// The members of an object as (name, its first text), for maps of lists of texts.
+    pub(crate) fn member_texts(&self, key: &'static str) -> Vec<(&'a str, SmolStr)> {
+        let mut list = Vec::new();
+        for (name, value) in self.entries(key) {
+            let mut first = value.as_str();
+            let array = value.each(|element| first = first.or(element.as_str()));
+            if array.is_none() && first.is_none() && !value.is_null() {
+                self.notes.add(&self.place, key);
+            }
+            list.push((name, SmolStr::new(first.unwrap_or_default())));
+        }
+        list
+    }
+
+    /// Notes that what stands at a key cannot be what it should.
+    pub(crate) fn note(&self, key: &str) {
+        self.notes.add(&self.place, key);
+    }
+
     /// Whether the key is there at all, with whatever value.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.value.is_some_and(|v| v.get(key, &self.hint).is_some())
@@ -173,7 +232,12 @@ impl<'a> Fields<'a> {
 
     /// True or false; false when absent.
     pub(crate) fn bool(&self, key: &'static str) -> bool {
-        self.take(key, |v| v.as_bool()).unwrap_or(false)
+        self.bool_maybe(key).unwrap_or(false)
+    }
+
+    /// True or false; `None` when absent.
+    pub(crate) fn bool_maybe(&self, key: &'static str) -> Option<bool> {
+        self.take(key, |v| v.as_bool())
     }
 
     /// An object below; its fields are all absent when it is.
