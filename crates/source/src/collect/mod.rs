@@ -16,7 +16,10 @@ mod follow;
 mod inspect;
 mod lines;
 mod look;
+mod netlink;
+mod nft_rule;
 mod outlet;
+mod proc;
 mod room;
 mod tls;
 mod want;
@@ -42,6 +45,10 @@ macro_rules! collectors {
 
 collectors! {
     docker,
+    processes,
+    usage,
+    conntrack,
+    netfilter,
 }
 
 /// One that has not said by now whether it flows is not waited for any longer; it may still come.
