@@ -246,7 +246,7 @@ impl Stranger {
 
     /// Takes in a process.
     pub(crate) fn joined(&mut self, pid: i64, at: Time, source: &SmolStr) {
-        if self.members.len() < MEMBERS_MAX {
+        if pid > 0 && self.members.len() < MEMBERS_MAX {
             self.members.insert(pid);
         }
         self.ended = None;

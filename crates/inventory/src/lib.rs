@@ -101,6 +101,7 @@ rows! {
     appeared,
     life,
     changed,
+    respec,
     host_posture,
     sensor,
     execs,
@@ -114,5 +115,8 @@ rows! {
     monitoring,
     weakened,
     reconcile,
+    sensor_silent,
+    sensor_skewed,
     process,
+    usage,
 }

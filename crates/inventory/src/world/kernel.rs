@@ -24,7 +24,33 @@ pub(super) fn applied(host: &mut Host, event: &Event, fact: &Fact, hands: &mut H
             telling::sighted(host, event, &id, hands);
         }
     }
+    if let Fact::Usage(said) = fact {
+        measured(host, event, &said.cgroup, hands);
+    }
     hands.say(Step::Kernel);
+}
+
+/// A control group with a runtime's own shape exists, and something is measured in it: that alone shows a container, where no process was seen.
+fn measured(host: &mut Host, event: &Event, cgroup: &SmolStr, hands: &mut Hands<'_>) {
+    let Some(found) = container_of(cgroup).filter(|found| found.certain) else { return };
+    let id = resolved(host, &Id::new(&found.id));
+    if host.container(&id).is_some() {
+        telling::sighted(host, event, &id, hands);
+        return;
+    }
+    if belongs_to_known_pod(host, Some(&found)) {
+        return;
+    }
+    let stranger = Stranger {
+        key: found.id,
+        cgroup: cgroup.clone(),
+        runtime: SmolStr::new_static(found.runtime),
+        pod_uid: found.pod_uid,
+        build: found.build,
+        certain: true,
+        ..Stranger::default()
+    };
+    meet(&mut host.kernel, event, 0, stranger, hands);
 }
 
 /// Applies what a process did. Returns the container that was seen, when the world knows it.
@@ -55,7 +81,7 @@ fn acted(host: &Host, kernel: &mut Kernel, event: &Event, said: &ProcessEvent, h
     }
     remember(kernel, event, said, place, stranger.as_ref().map(|stranger| stranger.key.clone()));
     if let Some(stranger) = stranger {
-        meet(kernel, event, said, stranger, hands);
+        meet(kernel, event, said.pid, stranger, hands);
     }
     known
 }
@@ -221,7 +247,7 @@ fn remember(kernel: &mut Kernel, event: &Event, said: &ProcessEvent, place: Wher
 }
 
 /// A process was seen in a container that only the kernel knows.
-fn meet(kernel: &mut Kernel, event: &Event, said: &ProcessEvent, stranger: Stranger, hands: &mut Hands<'_>) {
+fn meet(kernel: &mut Kernel, event: &Event, pid: i64, stranger: Stranger, hands: &mut Hands<'_>) {
     let key = stranger.key.clone();
     let fresh = !kernel.strangers.contains_key(&key);
     if fresh {
@@ -233,7 +259,7 @@ fn meet(kernel: &mut Kernel, event: &Event, said: &ProcessEvent, stranger: Stran
     }
     if let Some(known) = kernel.strangers.get_mut(&key) {
         let back = known.ended.is_some();
-        known.joined(said.pid, event.at, &event.source);
+        known.joined(pid, event.at, &event.source);
         if fresh || back {
             hands.say(Step::KernelContainer { key });
         }
