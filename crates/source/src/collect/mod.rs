@@ -19,6 +19,7 @@ mod look;
 mod netlink;
 mod nft_rule;
 mod outlet;
+mod podman_follow;
 mod proc;
 mod room;
 mod tls;
@@ -45,6 +46,7 @@ macro_rules! collectors {
 
 collectors! {
     docker,
+    podman,
     processes,
     usage,
     conntrack,
