@@ -6,6 +6,7 @@
 //! To add a derived event: its kind and fields in the dictionary of the crate `event`, one file here with a `pub struct State` that implements [`row::Row`], and
 //! one word in the list `rows!`. Rows are told of a step in the order of the list, and timers that are due at the same moment fire in that order.
 
+pub mod address;
 pub mod cluster;
 pub mod container;
 pub mod context;
@@ -20,12 +21,14 @@ pub mod inventory;
 #[cfg(test)]
 mod laws;
 pub mod kernel;
+pub mod leases;
 pub mod limits;
 pub mod log;
 pub mod lookup;
 pub mod mounts;
 pub mod names;
 pub mod owner;
+pub mod party;
 pub mod permissive;
 #[cfg(test)]
 mod play;

@@ -8,7 +8,7 @@ use crate::timers::TimerKey;
 use crate::world::World;
 use event::dictionary as d;
 use event::fact::{Fact, SensorNote, Sight};
-use event::{DerivedBuilder, Event, Kind, Provenance, SmolStr, Span, Time};
+use event::{DerivedBuilder, Event, Fields, Kind, Provenance, SmolStr, Span, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +24,8 @@ const SOURCES_MAX: usize = 4096;
 pub struct State {
     lost: BTreeMap<(SmolStr, SmolStr), Lost>,
     undecodable: BTreeMap<(SmolStr, SmolStr), u64>,
+    /// Records of each source, and how many came without what they should say.
+    records: BTreeMap<(SmolStr, SmolStr), (u64, u64)>,
 }
 
 /// A stream that is cut off.
@@ -37,6 +39,7 @@ struct Lost {
 
 impl Row for State {
     fn step(&mut self, step: &Step, world: &World, cause: &Event, out: &mut RowOut<'_>) {
+        self.counted(step, cause, out);
         let Step::Note = step else { return };
         let Some(Fact::Sensor(SensorNote { of, note })) = cause.fact() else { return };
         let key = (cause.host.clone(), of.clone());
@@ -66,7 +69,8 @@ impl Row for State {
                     if let Some(from) = from {
                         builder.push(d::SENSOR_GAP, (to - from).as_seconds().max(0.0));
                     }
-                    out.emit(builder.with(d::SENSOR_COMPLETE, *complete).build());
+                    let provoked = from.is_some_and(|from| was_provoked(world, &cause.host, from));
+                    out.emit(builder.with(d::SENSOR_COMPLETE, *complete).with(d::SENSOR_PROVOKED, provoked).build());
                 }
             }
             Sight::Lagging { by } => {
@@ -76,7 +80,9 @@ impl Row for State {
             }
             Sight::Dropped { count, reason } => {
                 if out.wants(d::SENSOR_DROPPED) {
-                    out.emit(begin(d::SENSOR_DROPPED).with(d::SENSOR_REASON, reason).with(d::SENSOR_COUNT, *count).build());
+                    let provoked = was_provoked(world, &cause.host, cause.at);
+                    let builder = begin(d::SENSOR_DROPPED).with(d::SENSOR_REASON, reason).with(d::SENSOR_COUNT, *count);
+                    out.emit(builder.with(d::SENSOR_PROVOKED, provoked).build());
                 }
             }
             Sight::Missed { object, id, reason } => {
@@ -98,14 +104,17 @@ impl Row for State {
                 let count = self.undecodable.entry(key).or_default();
                 *count = count.saturating_add(1);
                 if is_power_of_ten(*count) && out.wants(d::SENSOR_UNDECODABLE) {
-                    out.emit(begin(d::SENSOR_UNDECODABLE).with(d::SENSOR_REASON, reason).with(d::SENSOR_COUNT, *count).build());
+                    let read = self.records.get(&(cause.host.clone(), of.clone())).map_or(0, |(read, _)| *read);
+                    let share = *count as f64 / (*count + read) as f64;
+                    let builder = begin(d::SENSOR_UNDECODABLE).with(d::SENSOR_REASON, reason).with(d::SENSOR_COUNT, *count);
+                    out.emit(builder.with(d::SENSOR_SHARE, share).build());
                 }
             }
             Sight::Started | Sight::Reconciled | Sight::Stopped => {}
         }
     }
 
-    fn fire(&mut self, key: &TimerKey, now: Time, _: &World, out: &mut RowOut<'_>) {
+    fn fire(&mut self, key: &TimerKey, now: Time, world: &World, out: &mut RowOut<'_>) {
         let of = key.id.text();
         let Some(lost) = self.lost.get(&(key.host.clone(), of.clone())).filter(|lost| lost.due <= now) else { return };
         if out.wants(d::SENSOR_GAP_SEEN) {
@@ -114,8 +123,44 @@ impl Row for State {
                 .with(d::SENSOR_SOURCE, &of)
                 .with(d::SENSOR_REASON, &lost.reason)
                 .with(d::SENSOR_GAP, (now - lost.since).as_seconds())
-                .with(d::SENSOR_COMPLETE, false);
+                .with(d::SENSOR_COMPLETE, false)
+                .with(d::SENSOR_PROVOKED, was_provoked(world, &key.host, lost.since));
             out.emit(builder.build());
+        }
+    }
+}
+
+/// Whether something happened on the host just before that may have provoked a source's trouble.
+fn was_provoked(world: &World, host: &str, at: Time) -> bool {
+    world.host(host).is_some_and(|host| host.heard.was_provoked(at))
+}
+
+impl State {
+    /// Counts the records of each source, and says of those that came without what they should say: the first, then at each power of ten. What an API server
+    /// cut off is said of each request.
+    fn counted(&mut self, step: &Step, cause: &Event, out: &mut RowOut<'_>) {
+        let Fields::Native(decoded) = &cause.fields else { return };
+        if matches!(step, Step::Note | Step::Sighted { .. }) || matches!(decoded.fact, Some(Fact::Request(_))) {
+            return;
+        }
+        let place = (cause.host.clone(), cause.source.clone());
+        if !self.records.contains_key(&place) && self.records.len() >= SOURCES_MAX {
+            self.records.pop_first();
+            out.forgot("inventory.sources", 1);
+        }
+        let (read, cut) = self.records.entry(place).or_default();
+        *read = read.saturating_add(1);
+        let reason = match &decoded.fact {
+            _ if decoded.truncated => "a record was too large, and only a stub of it was read",
+            Some(Fact::Process(said)) if said.command_truncated => "the arguments of a command were cut off",
+            _ => return,
+        };
+        *cut = cut.saturating_add(1);
+        if is_power_of_ten(*cut) && out.wants(d::SENSOR_TRUNCATED) {
+            let builder =
+                DerivedBuilder::caused_by(d::SENSOR_TRUNCATED, "sensor", cause).about(&cause.source).with(d::SENSOR_SOURCE, &cause.source);
+            let share = *cut as f64 / *read as f64;
+            out.emit(builder.with(d::SENSOR_REASON, reason).with(d::SENSOR_COUNT, *cut).with(d::SENSOR_SHARE, share).build());
         }
     }
 }
@@ -157,7 +202,33 @@ mod tests {
         for _ in 0..25 {
             note(&mut play, Sight::Undecodable { reason: "not JSON".into() });
         }
-        assert_eq!(play.draw(d::SENSOR_UNDECODABLE, &["sensor.count"]), "1\n10");
+        assert_eq!(play.draw(d::SENSOR_UNDECODABLE, &["sensor.count", "sensor.share"]), "1 | 1\n10 | 1");
         assert!(is_power_of_ten(1000) && !is_power_of_ten(0) && !is_power_of_ten(20));
+    }
+
+    #[test]
+    fn what_was_cut_off_is_said_with_its_share() {
+        let mut play = Play::new();
+        for n in 0..12 {
+            let said = event::system::ProcessEvent { command_truncated: n > 1, ..Default::default() };
+            play.from("falco").tell(d::FALCO, Some(Fact::Process(Box::new(said))));
+        }
+        let fields = ["sensor.source", "sensor.count", "sensor.reason"];
+        assert_eq!(
+            play.draw(d::SENSOR_TRUNCATED, &fields),
+            "falco | 1 | the arguments of a command were cut off\nfalco | 10 | the arguments of a command were cut off"
+        );
+    }
+
+    #[test]
+    fn a_break_right_after_an_exec_is_provoked() {
+        use event::fact::ContainerAction;
+        let mut play = Play::new();
+        note(&mut play, Sight::Lost { reason: "reset".into() });
+        note(&mut play, Sight::Resumed { from: None, to: None, complete: false });
+        play.container("a", "a", "app:1", ContainerAction::ExecCreate { command: "sh".into(), exec_id: None }).wait(10.0);
+        note(&mut play, Sight::Lost { reason: "reset".into() });
+        note(&mut play, Sight::Resumed { from: None, to: None, complete: false });
+        assert_eq!(play.draw(d::SENSOR_GAP_SEEN, &["sensor.provoked"]), "false\ntrue");
     }
 }

@@ -12,7 +12,12 @@ pub struct Sight {
     pub seen: BTreeSet<SmolStr>,
     /// Sources that were cut off or lost records, with why.
     pub impaired: BTreeMap<SmolStr, String>,
+    /// Records of each source that were read, and that could not be.
+    read: BTreeMap<SmolStr, (u64, u64)>,
 }
+
+/// A source of which more than one record in this many could not be read, or came without what it should say, did not see.
+const BROKEN_SHARE: u64 = 10;
 
 /// A strategy's verdict on its own sight.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +40,13 @@ impl Sight {
 
     /// Takes one record more.
     pub fn add(&mut self, prepared: &Prepared) {
-        let Some(Ok(decoded)) = &prepared.content else { return };
+        let Some(content) = &prepared.content else { return };
+        let (read, broken) = self.read.entry(prepared.record.source.clone()).or_default();
+        let Ok(decoded) = content else {
+            *broken += 1;
+            return;
+        };
+        *if decoded.truncated { broken } else { read } += 1;
         if !self.seen.contains(&prepared.record.source) {
             self.seen.insert(prepared.record.source.clone());
         }
@@ -64,6 +75,8 @@ pub fn evaluated(strategy: &Strategy, sight: &Sight) -> Evaluation {
             reasons.push(format!("{source} was not there"));
         } else if let Some(why) = sight.impaired.get(source) {
             reasons.push(format!("{source} {why}"));
+        } else if let Some((read, broken)) = sight.read.get(source).filter(|(read, broken)| broken * BROKEN_SHARE > read + broken) {
+            reasons.push(format!("{broken} of {} records of {source} could not be read", read + broken));
         }
     }
     if reasons.is_empty() { Evaluation::Evaluated } else { Evaluation::NotEvaluated(reasons) }

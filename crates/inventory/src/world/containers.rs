@@ -3,7 +3,7 @@
 use super::Hands;
 use super::WORLD_ROW;
 use super::hold::{Arrival, HELD_MAX, Hold, arrival};
-use super::telling::{Word, sighted, take_over, teller_of, whose};
+use super::telling::{Word, is_weaker, sighted, take_over, teller_of, whose};
 use crate::container::{Container, Origin, State};
 use crate::host::Host;
 use crate::id::Id;
@@ -205,7 +205,15 @@ pub(super) fn known(host: &mut Host, id: &Id, hands: &mut Hands<'_>) {
 
 /// What inspect says.
 pub(super) fn inspected(host: &mut Host, event: &Event, spec: &ContainerSpec, hands: &mut Hands<'_>) {
-    let id = Id::new(&spec.id);
+    let mut id = Id::new(&spec.id);
+    if !host.containers.contains_key(&id)
+        && let Some(of_pod) = host.pod_container_of(&id, &spec.labels)
+    {
+        id = of_pod.clone();
+    }
+    if is_weaker(host, event, &id) {
+        return sighted(host, event, &id, hands);
+    }
     let fresh = !host.containers.contains_key(&id);
     let mut silent = false;
     if fresh {

@@ -83,6 +83,17 @@ pub(super) fn sighted(host: &mut Host, event: &Event, id: &Id, hands: &mut Hands
     }
 }
 
+/// Whether a description is that of a runtime below the engine whose container it is: it knows less of it, neither name nor networks.
+pub(super) fn is_weaker(host: &mut Host, event: &Event, id: &Id) -> bool {
+    let Some(container) = host.containers.get_mut(id) else { return false };
+    let Some(speaker) = engine_of(&event.source).filter(|speaker| *speaker != container.teller()) else { return false };
+    if owner(container.teller(), container.division()) == speaker {
+        container.told_by = teller_of(event);
+        return false;
+    }
+    matches!(speaker, "containerd" | "cri-o")
+}
+
 /// The runtime whose source speaks; `None` for Docker, which is meant where nothing is said.
 pub(super) fn teller_of(event: &Event) -> Option<Box<Teller>> {
     let runtime = engine_of(&event.source).filter(|engine| *engine != "docker")?;
