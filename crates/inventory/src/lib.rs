@@ -120,6 +120,7 @@ rows! {
     reconcile,
     sensor_silent,
     sensor_skewed,
+    tempo,
     process,
     usage,
 }
