@@ -3,7 +3,7 @@
 use event::fact::{self, Fact};
 use event::{Prepared, SmolStr, Time};
 use std::collections::{BTreeMap, BTreeSet};
-use strategy::Strategy;
+use strategy::{Strategy, front};
 
 /// What could be seen in an interval.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,16 +67,30 @@ impl Sight {
     }
 }
 
+impl Sight {
+    /// Why a source that said something did not say all.
+    fn impaired_by(&self, source: &str) -> Option<String> {
+        if let Some(why) = self.impaired.get(source) {
+            return Some(format!("{source} {why}"));
+        }
+        let (read, broken) = self.read.get(source).filter(|(read, broken)| broken * BROKEN_SHARE > read + broken)?;
+        Some(format!("{broken} of {} records of {source} could not be read", read + broken))
+    }
+}
+
 /// Whether a strategy's silence over what was seen means anything.
 pub fn evaluated(strategy: &Strategy, sight: &Sight) -> Evaluation {
     let mut reasons = Vec::new();
     for source in &strategy.sources {
-        if !sight.seen.contains(source) {
-            reasons.push(format!("{source} was not there"));
-        } else if let Some(why) = sight.impaired.get(source) {
-            reasons.push(format!("{source} {why}"));
-        } else if let Some((read, broken)) = sight.read.get(source).filter(|(read, broken)| broken * BROKEN_SHARE > read + broken) {
-            reasons.push(format!("{broken} of {} records of {source} could not be read", read + broken));
+        // One of the alternatives, seen whole, is enough.
+        let there: Vec<&str> = front::alternatives(source).filter(|name| sight.seen.contains(*name)).collect();
+        if there.is_empty() {
+            reasons.push(format!("{} was not there", source.replace('|', " or ")));
+            continue;
+        }
+        let why: Vec<String> = there.iter().filter_map(|name| sight.impaired_by(name)).collect();
+        if why.len() == there.len() {
+            reasons.extend(why.into_iter().next());
         }
     }
     if reasons.is_empty() { Evaluation::Evaluated } else { Evaluation::NotEvaluated(reasons) }

@@ -1,5 +1,6 @@
 //! Whether the sections of a page agree with each other: what the rules show is explained, what the priority and the response name is there.
 
+use crate::front;
 use crate::section::Section;
 use crate::sources::{self, shown};
 use crate::strategy::{Hole, PageKind, Status, Strategy};
@@ -93,7 +94,8 @@ fn rules(strategy: &Strategy, problems: &mut Vec<Problem>) {
 /// Declared sources against those that the rules need.
 fn reads(strategy: &Strategy, problems: &mut Vec<Problem>) {
     let file = &strategy.file;
-    let declared = |source: &str| strategy.sources.iter().chain(&strategy.enrichment).any(|known| known == source);
+    let all = || strategy.sources.iter().chain(&strategy.enrichment).flat_map(|known| front::alternatives(known));
+    let declared = |source: &str| all().any(|known| known == source);
     let mut used: BTreeSet<&str> = BTreeSet::new();
     for rule in &strategy.rules {
         for (what, any) in sources::needed(rule) {
@@ -111,8 +113,10 @@ fn reads(strategy: &Strategy, problems: &mut Vec<Problem>) {
             }
         }
     }
-    if strategy.kind == PageKind::Strategy && !strategy.rules.is_empty() {
-        for source in strategy.sources.iter().filter(|source| !used.contains(source.as_str())) {
+    // Events about sight, or about what does not tally, rest on whatever there is.
+    let rests_on_any = strategy.rules.iter().any(sources::rests_on_any);
+    if strategy.kind == PageKind::Strategy && !strategy.rules.is_empty() && !rests_on_any {
+        for source in strategy.sources.iter().filter(|source| !front::alternatives(source).any(|source| used.contains(source))) {
             problems.push(
                 Problem::warning(file, 2, "unread-source", format!("declares the source {source:?}, which no rule reads"))
                     .remedy("take it out, or move it to `enrichment` if the inventory needs it"),

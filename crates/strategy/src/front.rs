@@ -20,8 +20,40 @@ pub const SOURCES: &[&str] = &[
     "docker_images",
     "docker_networks",
     "docker_volumes",
+    "podman_events",
+    "podman_container",
+    "podman_containers",
+    "containerd_events",
+    "containerd_container",
+    "containerd_containers",
+    "crio_journal",
+    "kubernetes_audit",
+    "kubernetes_objects",
+    "eks_audit",
+    "gke_audit",
+    "aks_audit",
+    "conntrack",
+    "zeek_conn",
+    "suricata",
+    "hubble",
+    "vpc_flow",
+    "gcp_flow",
+    "netfilter",
+    "system_process",
+    "system_usage",
+    "auditd",
+    "auditd_json",
+    "falco",
+    "tetragon",
+    "tracee",
+    "kunai",
     "sensor",
 ];
+
+/// The alternatives of one declared source: `docker_events | podman_events` is there when one of them is.
+pub fn alternatives(source: &str) -> impl Iterator<Item = &str> {
+    source.split('|').map(str::trim)
+}
 
 const KEYS: &[&str] = &["status", "kind", "sources", "enrichment", "binds", "authors", "version", "date"];
 
@@ -145,16 +177,27 @@ pub fn read(front: Option<&page::Front>, file: &str, problems: &mut Vec<Problem>
     out
 }
 
-/// The words that are sources; the others are problems.
+/// The words that are sources, alternatives joined by `|`; the others are problems.
 fn sources(words: Vec<String>, file: &str, line: usize, problems: &mut Vec<Problem>) -> Vec<SmolStr> {
-    for word in words.iter().filter(|word| !SOURCES.contains(&word.as_str())) {
-        let remedy = match nearest(word, SOURCES.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("known sources are {}", SOURCES.join(", ")),
-        };
-        problems.push(Problem::error(file, line, "unknown-source", format!("names the unknown source {word:?}")).remedy(remedy));
+    let mut known = Vec::new();
+    for word in words {
+        let mut names = Vec::new();
+        for name in alternatives(&word) {
+            if SOURCES.contains(&name) {
+                names.push(name);
+                continue;
+            }
+            let remedy = match nearest(name, SOURCES.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known sources are {}", SOURCES.join(", ")),
+            };
+            problems.push(Problem::error(file, line, "unknown-source", format!("names the unknown source {name:?}")).remedy(remedy));
+        }
+        if !names.is_empty() {
+            known.push(names.join("|").into());
+        }
     }
-    words.into_iter().filter(|word| SOURCES.contains(&word.as_str())).map(Into::into).collect()
+    known
 }
 
 /// The line of a key.

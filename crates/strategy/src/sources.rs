@@ -7,15 +7,43 @@ use sigma::Rule;
 /// Sources of which one is needed to show something.
 pub type AnyOf = &'static [&'static str];
 
-const EVENTS: AnyOf = &["docker_events"];
-const INSPECT: AnyOf = &["docker_container"];
+/// Whoever tells that containers come and go.
+const EVENTS: AnyOf = &[
+    "docker_events",
+    "podman_events",
+    "containerd_events",
+    "crio_journal",
+    "kubernetes_audit",
+    "kubernetes_objects",
+    "eks_audit",
+    "gke_audit",
+    "aks_audit",
+];
+const DOCKER_EVENTS: AnyOf = &["docker_events"];
+/// Whoever tells how a container is configured.
+const INSPECT: AnyOf = &[
+    "docker_container",
+    "podman_container",
+    "containerd_container",
+    "kubernetes_audit",
+    "kubernetes_objects",
+    "eks_audit",
+    "gke_audit",
+    "aks_audit",
+];
 const EXEC: AnyOf = &["docker_exec"];
-const INFO: AnyOf = &["docker_info"];
+const INFO: AnyOf = &["docker_info", "kubernetes_audit"];
 const IMAGES: AnyOf = &["docker_images", "docker_image"];
 const IMAGES_AT_START: AnyOf = &["docker_images"];
 const NETWORKS: AnyOf = &["docker_network", "docker_networks"];
 const SENSOR: AnyOf = &["sensor"];
-const STANDING: AnyOf = &["docker_containers", "docker_container"];
+const STANDING: AnyOf = &["docker_containers", "docker_container", "podman_containers", "containerd_containers", "kubernetes_objects"];
+const AUDIT: AnyOf = &["kubernetes_audit", "eks_audit", "gke_audit", "aks_audit"];
+const CLUSTER: AnyOf = &["kubernetes_audit", "eks_audit", "gke_audit", "aks_audit", "kubernetes_objects"];
+const FLOWS: AnyOf = &["conntrack", "zeek_conn", "suricata", "hubble", "vpc_flow", "gcp_flow"];
+const PROCESSES: AnyOf = &["system_process", "auditd", "auditd_json", "falco", "tetragon", "tracee", "kunai"];
+const USAGE: AnyOf = &["system_usage"];
+const FILTER: AnyOf = &["netfilter", "auditd", "auditd_json"];
 
 /// Fields that need a source of their own, beside that of the event that carries them.
 const FIELDS: &[(&[FieldId], AnyOf)] = &[
@@ -32,14 +60,45 @@ const FIELDS: &[(&[FieldId], AnyOf)] = &[
 
 /// Kinds of event, by the beginning of their names, and what shows that they happen.
 const KINDS: &[(&str, AnyOf)] = &[
-    ("docker.event", EVENTS),
-    ("docker.container", INSPECT),
+    ("docker.event", DOCKER_EVENTS),
+    ("docker.container", &["docker_container"]),
     ("docker.exec", EXEC),
     ("docker.image", &["docker_image"]),
     ("docker.network", &["docker_network"]),
     ("docker.volume", &["docker_volume"]),
-    ("docker.info", INFO),
+    ("docker.info", &["docker_info"]),
     ("docker.list", &["docker_containers", "docker_images", "docker_networks", "docker_volumes"]),
+    ("kubernetes.audit", AUDIT),
+    ("kubernetes.object", &["kubernetes_objects"]),
+    ("kubernetes.request", AUDIT),
+    ("guard.changed", CLUSTER),
+    ("podman.", &["podman_events", "podman_container", "podman_containers"]),
+    ("containerd.", &["containerd_events", "containerd_container", "containerd_containers"]),
+    ("crio.", &["crio_journal"]),
+    ("conntrack", &["conntrack"]),
+    ("zeek.", &["zeek_conn"]),
+    ("suricata.", &["suricata"]),
+    ("hubble.", &["hubble"]),
+    ("vpc.", &["vpc_flow", "gcp_flow"]),
+    ("netfilter", &["netfilter"]),
+    ("system.process", &["system_process"]),
+    ("system.usage", USAGE),
+    ("auditd", &["auditd", "auditd_json"]),
+    ("falco.", &["falco"]),
+    ("tetragon.", &["tetragon"]),
+    ("tracee.", &["tracee"]),
+    ("kunai.", &["kunai"]),
+    ("custom.", &[]),
+    ("process.", PROCESSES),
+    ("container.usage", USAGE),
+    ("network.flow", FLOWS),
+    ("network.fan_out", FLOWS),
+    ("edge.", FLOWS),
+    ("policy.widened", &["kubernetes_audit", "kubernetes_objects", "eks_audit", "gke_audit", "aks_audit", "docker_events"]),
+    ("filter.changed", FILTER),
+    // What contradicts what is open: any two witnesses.
+    ("inventory.discrepancy", &[]),
+    ("activity.off_tempo", &[]),
     ("container.inspected", INSPECT),
     ("workload.weakened", INSPECT),
     ("engine.changed", &["docker_info", "docker_events"]),
@@ -47,11 +106,11 @@ const KINDS: &[(&str, AnyOf)] = &[
     ("sensor.note", SENSOR),
     ("record.stub", &[]),
     ("sensor.", &[]),
-    ("event.integrity", EVENTS),
+    ("event.integrity", DOCKER_EVENTS),
     ("container.", EVENTS),
     ("image.masquerade", &["docker_container", "docker_events"]),
-    ("image.", EVENTS),
-    ("network.", EVENTS),
+    ("image.", DOCKER_EVENTS),
+    ("network.", DOCKER_EVENTS),
     ("monitoring.", EVENTS),
 ];
 
@@ -77,6 +136,11 @@ pub fn holes(text: &str) -> Vec<SmolStr> {
         rest = behind;
     }
     out
+}
+
+/// Whether a rule reads an event that any source may give rise to.
+pub fn rests_on_any(rule: &Rule) -> bool {
+    rule.kinds.iter().any(|kind| KINDS.iter().find(|(begin, _)| kind.name().starts_with(begin)).is_some_and(|(_, any)| any.is_empty()))
 }
 
 /// What a rule needs, each with the field or event that needs it.

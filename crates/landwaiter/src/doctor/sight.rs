@@ -1,5 +1,6 @@
 //! Which sources answer, and what follows for each strategy.
 
+use super::witnesses::{State as Stands, Witness};
 use serde::{Deserialize, Serialize};
 use source::collect::{AskError, Client};
 use std::collections::BTreeMap;
@@ -63,6 +64,10 @@ pub fn engine(client: &Client) -> Result<Engine, AskError> {
 pub struct Source {
     /// Its name.
     pub name: String,
+    /// What kind of witness speaks.
+    pub kind: &'static str,
+    /// No collector gives it: it is read from files.
+    pub from_files: bool,
     /// Why it does not answer; empty: it does.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub missing: String,
@@ -89,23 +94,29 @@ const QUESTIONS: &[(&str, &str)] = &[
     ("docker_volumes", "/volumes"),
 ];
 
-/// Tries every source.
-pub fn sources(client: Option<&Client>) -> Sources {
-    let asked = source::SOURCES.iter().map(|def| {
-        let question = QUESTIONS.iter().find(|(name, _)| *name == def.name).map(|(_, path)| *path);
-        let (missing, remedy) = match (question, client) {
-            // What a collector says of itself is there as soon as it runs.
-            (None, _) if def.name == "sensor" => (String::new(), String::new()),
-            (None, _) => ("cannot be collected live; recordings of it can be replayed".to_owned(), String::new()),
-            (Some(_), None) => ("no engine is reached".to_owned(), String::new()),
-            (Some(path), Some(client)) => match client.get(path) {
-                Ok(answer) => judge(path, answer.status, &answer.message()),
-                Err(error) => (error.to_string(), String::new()),
-            },
-        };
-        Source { name: def.name.to_owned(), missing, remedy }
-    });
-    asked.collect()
+/// Every source: those of the engine are tried one by one, the others answer as their witness does.
+pub fn sources(client: Option<&Client>, witnesses: &[Witness]) -> Sources {
+    source::SOURCES.iter().map(|def| source(def.name, def.witness.as_str(), client, witnesses)).collect()
+}
+
+fn source(name: &str, kind: &'static str, client: Option<&Client>, witnesses: &[Witness]) -> Source {
+    let witness = witnesses.iter().find(|witness| witness.sources.contains(&name));
+    let question = QUESTIONS.iter().find(|(asked, _)| *asked == name).map(|(_, path)| *path);
+    let (missing, remedy) = match (question, witness) {
+        // What a collector says of itself is there as soon as it runs.
+        (None, _) if name == "sensor" => (String::new(), String::new()),
+        (None, None) => ("no collector gives it; recordings and logs of it can be replayed".to_owned(), String::new()),
+        (_, Some(witness)) if witness.state == Stands::Unasked => (format!("{} is not listened to", witness.name), String::new()),
+        (None, Some(witness)) if matches!(witness.state, Stands::Following | Stands::Impaired) => (String::new(), String::new()),
+        (None, Some(witness)) => (witness.reason.clone(), witness.remedy.clone()),
+        (Some(path), _) => match client.map(|client| client.get(path)) {
+            None => ("no engine is reached".to_owned(), String::new()),
+            Some(Ok(answer)) => judge(path, answer.status, &answer.message()),
+            Some(Err(error)) => (error.to_string(), String::new()),
+        },
+    };
+    let from_files = witness.is_none() && name != "sensor";
+    Source { name: name.to_owned(), kind, from_files, missing, remedy }
 }
 
 fn judge(path: &str, status: u16, message: &str) -> (String, String) {
@@ -165,25 +176,62 @@ fn strings(names: &[event::SmolStr]) -> Vec<String> {
     names.iter().map(ToString::to_string).collect()
 }
 
+/// What can stand in for one another: sources of one group tell the same in the words of different products.
+fn group(kind: &str) -> &'static str {
+    match kind {
+        "orchestrator" | "runtime" => "containers",
+        "network" => "network",
+        "system" => "system",
+        _ => "",
+    }
+}
+
+/// Whose words a source is in.
+fn family(source: &str) -> &str {
+    match source {
+        "system_process" | "system_usage" => source,
+        _ => source.split('_').next().unwrap_or(source),
+    }
+}
+
+/// A strategy is blind when, of something that it needs to see, no product's words are there whole; half blind when one that is there is not there whole, or
+/// when something that would help it is missing.
 fn armament(id: &str, needed: &[String], wanted: &[String], sources: &Sources) -> Armament {
-    let there: BTreeMap<&str, bool> = sources.iter().map(|source| (source.name.as_str(), source.missing.is_empty())).collect();
-    let missing =
-        |names: &[String]| -> Vec<String> { names.iter().filter(|name| there.get(name.as_str()) != Some(&true)).cloned().collect() };
-    let (blind, half) = (missing(needed), missing(wanted));
-    let state = match (blind.is_empty(), half.is_empty()) {
-        (false, _) => State::Blind,
-        (true, false) => State::HalfBlind,
-        (true, true) => State::Armed,
-    };
-    Armament { strategy: id.to_owned(), state, missing: blind.into_iter().chain(half).collect() }
+    let there: BTreeMap<&str, &Source> = sources.iter().map(|source| (source.name.as_str(), source)).collect();
+    let answers = |name: &str| there.get(name).is_some_and(|source| source.missing.is_empty());
+    let mut groups: BTreeMap<&str, BTreeMap<&str, Vec<&String>>> = BTreeMap::new();
+    for name in needed {
+        let group = there.get(name.as_str()).map_or("", |source| group(source.kind));
+        groups.entry(group).or_default().entry(family(name)).or_default().push(name);
+    }
+    let (mut state, mut missing) = (State::Armed, Vec::new());
+    for families in groups.values() {
+        let is_whole = |names: &Vec<&String>| names.iter().all(|name| answers(name));
+        let is_in_part = |names: &Vec<&String>| names.iter().any(|name| answers(name));
+        let one_is_whole = families.values().any(is_whole);
+        let lacking = families.values().filter(|names| !is_whole(names) && (!one_is_whole || is_in_part(names)));
+        let lacking: Vec<String> = lacking.flatten().filter(|name| !answers(name)).map(|name| (*name).clone()).collect();
+        if !one_is_whole {
+            state = State::Blind;
+        } else if !lacking.is_empty() && state == State::Armed {
+            state = State::HalfBlind;
+        }
+        missing.extend(lacking);
+    }
+    let helpful: Vec<String> = wanted.iter().filter(|name| !answers(name)).cloned().collect();
+    if !helpful.is_empty() && state == State::Armed {
+        state = State::HalfBlind;
+    }
+    missing.extend(helpful);
+    Armament { strategy: id.to_owned(), state, missing }
 }
 
 /// Sockets of other engines: what runs there is not seen through this one.
-const OTHERS: &[(&str, &str)] =
-    &[("/run/podman/podman.sock", "Podman"), ("/run/crio/crio.sock", "CRI-O"), ("/run/k3s/containerd/containerd.sock", "k3s")];
+const OTHERS: &[(&str, &str)] = &[("/run/crio/crio.sock", "CRI-O"), ("/run/k3s/containerd/containerd.sock", "k3s")];
 
 /// What no source here can show.
-pub fn remarks(engine: Option<&Engine>, there: &dyn Fn(&str) -> bool) -> Vec<String> {
+pub fn remarks(engine: Option<&Engine>, witnesses: &[Witness], there: &dyn Fn(&str) -> bool) -> Vec<String> {
+    let follows = |name: &str| witnesses.iter().any(|w| w.name == name && matches!(w.state, Stands::Following | Stands::Impaired));
     let mut remarks = Vec::new();
     if let Some(engine) = engine {
         remarks.push("the engine's events name no actor: findings cannot say who did it".to_owned());
@@ -196,13 +244,13 @@ pub fn remarks(engine: Option<&Engine>, there: &dyn Fn(&str) -> bool) -> Vec<Str
         if engine.log_driver == "none" {
             remarks.push("the engine's default log driver is `none`: containers that name none leave no logs".to_owned());
         }
-        remarks.push("containers made through containerd itself (`ctr`, `nerdctl`) are not in this engine's events".to_owned());
+        if !follows("containerd") && !follows("processes") {
+            remarks.push("containers made through containerd itself (`ctr`, `nerdctl`) are not in this engine's events".to_owned());
+        }
     }
     for (socket, name) in OTHERS {
         if there(socket) {
-            remarks.push(format!(
-                "{name} listens at {socket} and is not watched; DOCKER_HOST=unix://{socket} would watch it if it speaks Docker's API"
-            ));
+            remarks.push(format!("{name} listens at {socket} and is not watched"));
         }
     }
     remarks
@@ -214,7 +262,10 @@ mod tests {
 
     fn sources(missing: &[&str]) -> Sources {
         let why = |name: &str| if missing.contains(&name) { "status 403".to_owned() } else { String::new() };
-        QUESTIONS.iter().map(|(name, _)| Source { name: (*name).to_owned(), missing: why(name), remedy: String::new() }).collect()
+        let others = ["podman_events", "system_process"].map(|name| (name, if name.starts_with("podman") { "runtime" } else { "system" }));
+        let all = QUESTIONS.iter().map(|(name, _)| (*name, "runtime")).chain(others);
+        all.map(|(name, kind)| Source { name: name.to_owned(), kind, from_files: false, missing: why(name), remedy: String::new() })
+            .collect()
     }
 
     #[test]
@@ -223,8 +274,19 @@ mod tests {
         assert_eq!(state(&[]), State::Armed);
         assert_eq!(state(&["docker_container"]), State::HalfBlind);
         assert_eq!(state(&["docker_events"]), State::Blind);
-        let unknown = armament("x", &["kubernetes_audit".into()], &[], &sources(&[]));
-        assert_eq!((unknown.state, unknown.missing), (State::Blind, vec!["kubernetes_audit".to_owned()]));
+        let unknown = armament("x", &["never_heard_of".into()], &[], &sources(&[]));
+        assert_eq!((unknown.state, unknown.missing), (State::Blind, vec!["never_heard_of".to_owned()]));
+    }
+
+    #[test]
+    fn one_products_words_can_stand_in_for_anothers_but_not_for_another_kind_of_witness() {
+        let needed: Vec<String> = ["docker_events", "docker_container", "podman_events", "system_process"].map(str::to_owned).into();
+        let of = |missing: &[&str]| armament("x", &needed, &[], &sources(missing));
+        assert_eq!(of(&["podman_events"]).state, State::Armed, "there is no Podman here");
+        let part = of(&["docker_container"]);
+        assert_eq!((part.state, part.missing), (State::HalfBlind, vec!["docker_container".to_owned()]));
+        assert_eq!(of(&["podman_events", "docker_events"]).state, State::Blind);
+        assert_eq!(of(&["system_process"]).state, State::Blind);
     }
 
     #[test]
