@@ -174,7 +174,7 @@ fn beat(root: Loose<'_>) -> Option<Fact> {
 }
 
 /// What the kernel calls the operation, in our words.
-fn operation(op: &str) -> SmolStr {
+pub(crate) fn operation(op: &str) -> SmolStr {
     let word = op.trim_start_matches("nft_").trim_start_matches("xt_");
     let known = ["unregister", "register", "replace", "flush", "delete", "destroy", "create", "add", "reset"]
         .into_iter()
@@ -187,7 +187,7 @@ fn operation(op: &str) -> SmolStr {
     })
 }
 
-fn object(op: &str) -> SmolStr {
+pub(crate) fn object(op: &str) -> SmolStr {
     SmolStr::new(
         op.rsplit_once('_')
             .map(|(_, object)| object)
@@ -196,7 +196,7 @@ fn object(op: &str) -> SmolStr {
     )
 }
 
-fn family(number: &str) -> SmolStr {
+pub(crate) fn family(number: &str) -> SmolStr {
     SmolStr::new(match number {
         "1" => "inet",
         "2" => "ip",

@@ -8,11 +8,16 @@
 
 mod docker_list;
 mod fields;
+mod loose;
+pub mod mapping;
+mod kubernetes;
 mod prepare;
+mod process;
 pub mod read;
 pub mod recording;
 mod skim;
 mod tape;
+mod text;
 
 #[cfg(feature = "live")]
 pub mod collect;
@@ -22,7 +27,7 @@ use event::{Decoded, Kind, Undecodable};
 
 pub use event::Witness;
 
-pub use prepare::{prepare, source_named};
+pub use prepare::{Preparer, prepare, source_named};
 pub use sensor::write as write_note;
 
 /// One witness's words: how to recognise and how to read them.
@@ -78,6 +83,10 @@ sources! {
     containerd_container,
     containerd_containers,
     crio_journal,
+    conntrack,
+    zeek_conn,
+    vpc_flow,
+    auditd,
     docker_events,
     docker_container,
     docker_exec,
@@ -89,5 +98,21 @@ sources! {
     docker_images,
     docker_networks,
     docker_volumes,
+    kubernetes_audit,
+    kubernetes_objects,
+    eks_audit,
+    gke_audit,
+    aks_audit,
+    system_process,
+    system_usage,
+    netfilter,
+    falco,
+    tetragon,
+    tracee,
+    kunai,
+    auditd_json,
+    suricata,
+    hubble,
+    gcp_flow,
     sensor,
 }

@@ -1,10 +1,12 @@
 //! From a record's bytes to what they say: recognise, parse, decode.
 
 use crate::tape::Tape;
-use crate::{LIST_SIZE_MAX, SOURCES, SourceDef, docker_container, docker_events, skim};
+use crate::mapping::Mappings;
+use crate::{LIST_SIZE_MAX, SOURCES, SourceDef, docker_container, docker_events, kubernetes, skim, text};
 use event::document::{Document, DocumentError, SIZE_MAX};
 use event::fact::Fact;
 use event::{Body, Decoded, Kind, Prepared, Record, SmolStr, Undecodable};
+use sonic_rs::JsonValueTrait;
 use std::sync::Arc;
 
 /// The source of that name.
@@ -14,20 +16,73 @@ pub fn source_named(name: &str) -> Option<&'static SourceDef> {
 
 /// Decodes a record: a pure function of its bytes, with its source's name as a hint. A record without one is offered to each source in the order of the list,
 /// and leaves with the name of the one that recognised it.
-pub fn prepare(mut record: Record) -> Prepared {
-    let content = match &record.body {
-        Body::Tick => None,
-        Body::Data(bytes) => Some(match plain(bytes, &record.source) {
-            Some((decoded, source)) => {
-                if record.source.is_empty() {
-                    record.source = SmolStr::new_static(source);
-                }
-                Ok(decoded)
+pub fn prepare(record: Record) -> Prepared {
+    Preparer::default().prepare(record)
+}
+
+/// Decodes records, those of mapped sources included. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Preparer {
+    mappings: Arc<Mappings>,
+}
+
+/// What the last record of a file was. It says only what is tried first, never what a record is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Hint {
+    /// It did not go the fast way.
+    other: bool,
+}
+
+impl Preparer {
+    /// One that knows these mapped sources. A record that a built-in source recognises is never theirs.
+    pub fn new(mappings: Mappings) -> Preparer {
+        Preparer { mappings: Arc::new(mappings) }
+    }
+
+    /// The mapped sources.
+    pub fn mappings(&self) -> &Mappings {
+        &self.mappings
+    }
+
+    /// Decodes a record, as [`prepare`] does.
+    pub fn prepare(&self, record: Record) -> Prepared {
+        self.prepare_next(record, &mut Hint::default())
+    }
+
+    /// Decodes a record; `hint` tells of the one before it in the same file.
+    pub(crate) fn prepare_next(&self, mut record: Record, hint: &mut Hint) -> Prepared {
+        let content = match &record.body {
+            Body::Tick => None,
+            Body::Data(bytes) => Some(self.content(bytes, &mut record.source, hint)),
+        };
+        Prepared::new(record, content)
+    }
+
+    fn content(&self, bytes: &Arc<[u8]>, name: &mut SmolStr, hint: &mut Hint) -> Result<Decoded, Undecodable> {
+        // Both ways read the same, so the one that was right for the last record is tried first.
+        if !hint.other
+            && let Some((decoded, source)) = plain(bytes, name)
+        {
+            if name.is_empty() {
+                *name = SmolStr::new_static(source);
             }
-            None => decode(bytes, &mut record.source),
-        }),
-    };
-    Prepared::new(record, content)
+            return Ok(decoded);
+        }
+        let answer = self.mapped(bytes, name).unwrap_or_else(|| decode(bytes, name));
+        hint.other = name != docker_events::SOURCE.name && name != docker_container::SOURCE.name;
+        match answer {
+            Err(error) if name.is_empty() && !self.mappings.is_empty() => self.mappings.decode(bytes, name).unwrap_or(Err(error)),
+            answer => answer,
+        }
+    }
+
+    /// A record that bears the name of a mapped source.
+    fn mapped(&self, bytes: &[u8], name: &mut SmolStr) -> Option<Result<Decoded, Undecodable>> {
+        if name.is_empty() || self.mappings.is_empty() || source_named(name).is_some() {
+            return None;
+        }
+        self.mappings.decode_named(bytes, name)
+    }
 }
 
 /// The fast way for what makes up nearly all of a recording, events and inspect answers in plain JSON. `None` leaves a record to the parser, which reads the
@@ -64,18 +119,29 @@ fn decode(bytes: &[u8], name: &mut SmolStr) -> Result<Decoded, Undecodable> {
         return answer;
     }
     // Only complete lists are arrays, and they may be larger than any one record.
-    let unnamed_max = if bytes.trim_ascii_start().starts_with(b"[") { LIST_SIZE_MAX } else { SIZE_MAX };
+    let unnamed_max = if bytes.trim_ascii_start().starts_with(b"[") {
+        LIST_SIZE_MAX
+    } else if bytes.len() > SIZE_MAX {
+        kubernetes::size_max(bytes).unwrap_or(SIZE_MAX)
+    } else {
+        SIZE_MAX
+    };
     let limit = named.map_or(unnamed_max, |source| source.size_max);
     let document = match Document::parse_within(bytes, limit) {
         Ok(document) => document,
         Err(DocumentError::TooLarge(_)) => return skim::stub(bytes, named, name),
+        // Only a row of a table begins so: the reader puts the header before it.
+        Err(_) if bytes.starts_with(b"#") => return Err(unknown()),
+        Err(_) if !bytes.trim_ascii_start().starts_with(b"{") && !bytes.trim_ascii_start().starts_with(b"[") => {
+            return Err(Undecodable { reason: "neither JSON nor a line of a known format".to_owned(), unknown: false });
+        }
         Err(error) => return Err(Undecodable { reason: error.to_string(), unknown: false }),
     };
     let source = match named {
         Some(source) => source,
         None => {
             let source = SOURCES.iter().find(|source| (source.recognise)(&document));
-            source.ok_or_else(|| Undecodable { reason: "well-formed, but of no known format".to_owned(), unknown: true })?
+            source.ok_or_else(unknown)?
         }
     };
     if name.is_empty() {
@@ -86,19 +152,28 @@ fn decode(bytes: &[u8], name: &mut SmolStr) -> Result<Decoded, Undecodable> {
         if !source.finds_duplicates {
             decoded.duplicate_keys = document.has_duplicate_keys();
         }
-        // Moved and never cloned: a clone is parsed anew.
-        decoded.document = document;
+        // Moved and never cloned: a clone is parsed anew. A decoder that takes an envelope off gives its own.
+        if decoded.document.root().is_null() {
+            decoded.document = document;
+        }
     }
     answer
 }
 
+fn unknown() -> Undecodable {
+    Undecodable { reason: "well-formed, but of no known format".to_owned(), unknown: true }
+}
+
 /// A record of a format that is not JSON; `None` leaves it to the parser.
 fn text(bytes: &[u8], named: Option<&'static SourceDef>, name: &mut SmolStr) -> Option<Result<Decoded, Undecodable>> {
-    let is_json = matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'['));
+    let is_json = text::is_json(bytes);
     let (source, text) = match named {
         Some(source) => (source, source.text.filter(|_| !is_json)?),
         None if is_json => return None,
-        None => SOURCES.iter().find_map(|source| Some((source, source.text.filter(|text| (text.recognise)(bytes))?)))?,
+        None => {
+            let source = text::source_of(bytes, None)?;
+            (source, source.text?)
+        }
     };
     if name.is_empty() {
         *name = SmolStr::new_static(source.name);

@@ -20,14 +20,16 @@ mod belief;
 mod call;
 mod frames;
 mod items;
+mod lines;
 mod open;
 mod report;
 mod scan;
 mod stream;
 
 pub use frames::RECORD_MAX;
-pub use report::{ReadReport, SKIPPED_NAMED_MAX, Skipped};
+pub use report::{REASONS_MAX, ReadReport, SKIPPED_NAMED_MAX, Skipped};
 
+use crate::Preparer;
 use call::Call;
 use event::{Prepared, SmolStr, Span, Time};
 use open::Input;
@@ -51,11 +53,13 @@ pub struct ReadOptions {
     pub host: SmolStr,
     /// Bytes held at most while looking ahead in one file, for the next dated record. Beyond it there is none.
     pub look_ahead: usize,
+    /// What decodes the records: it knows the mapped sources.
+    pub preparer: Preparer,
 }
 
 impl Default for ReadOptions {
     fn default() -> ReadOptions {
-        ReadOptions { host: SmolStr::new_static("local"), look_ahead: 64 << 20 }
+        ReadOptions { host: SmolStr::new_static("local"), look_ahead: 64 << 20, preparer: Preparer::default() }
     }
 }
 
@@ -141,7 +145,7 @@ impl Reader {
         slots.resize_with(inputs.len(), Slot::default);
         let mut reader = Reader {
             bytes_total: inputs.iter().map(|input| input.size).sum(),
-            call: Call::new(inputs, options.host.clone(), options.look_ahead),
+            call: Call::new(inputs, options),
             slots,
             dated: BTreeSet::new(),
             head: None,

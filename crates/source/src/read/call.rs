@@ -3,9 +3,12 @@
 //! Asked only where a jump stands at a file's edge; the answer is found by reading the neighbour, and kept. What cannot be read twice (standard input, a
 //! pipe) answers nothing.
 
+use super::ReadOptions;
 use super::items::Items;
+use super::lines::Carry;
 use super::open::Input;
 use super::stream::Stream;
+use crate::Preparer;
 use event::{SmolStr, Time};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,13 +22,26 @@ pub(super) struct Call {
     pub(super) look_ahead: usize,
     /// Bytes of files read so far; the reading done here is not counted.
     pub(super) bytes_read: Arc<AtomicU64>,
+    preparer: Preparer,
+    carry: Arc<Carry>,
     firsts: BTreeMap<(usize, SmolStr), Option<Time>>,
     lasts: BTreeMap<usize, BTreeMap<SmolStr, Time>>,
 }
 
 impl Call {
-    pub(super) fn new(inputs: Vec<Input>, host: SmolStr, look_ahead: usize) -> Call {
-        Call { inputs, host, look_ahead, bytes_read: Arc::default(), firsts: BTreeMap::new(), lasts: BTreeMap::new() }
+    pub(super) fn new(inputs: Vec<Input>, options: &ReadOptions) -> Call {
+        let carry = Arc::new(Carry::new(inputs.clone(), options.preparer.clone()));
+        let (host, preparer) = (options.host.clone(), options.preparer.clone());
+        Call {
+            inputs,
+            host,
+            look_ahead: options.look_ahead,
+            bytes_read: Arc::default(),
+            preparer,
+            carry,
+            firsts: BTreeMap::new(),
+            lasts: BTreeMap::new(),
+        }
     }
 
     /// The records of a file, from its start.
@@ -33,7 +49,7 @@ impl Call {
         let input = &self.inputs[index];
         let counter = if count { self.bytes_read.clone() } else { Arc::default() };
         let name = SmolStr::new(input.path.to_string_lossy());
-        Ok(Items::new(input.open(counter)?, name, self.host.clone()))
+        Ok(Items::new(input.open(counter)?, name, self.host.clone(), self.preparer.clone(), Some((self.carry.clone(), index))))
     }
 
     /// What the first dated record of a source behind the file says.

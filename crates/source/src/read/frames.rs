@@ -5,7 +5,7 @@
 
 use super::scan::{Scan, Scanned};
 use crate::docker_list::is_entry;
-use crate::{docker_containers, docker_images};
+use crate::{auditd, docker_containers, docker_images, text};
 use event::Document;
 use std::io::{self, Read};
 use std::ops::Range;
@@ -15,6 +15,10 @@ pub const RECORD_MAX: usize = 16 << 20;
 
 /// Of a faulty record this much is kept as evidence.
 const FAULT_BYTES_MAX: usize = 64 << 10;
+
+/// An event that is told on several lines is cut behind so many bytes, or so many lines.
+const GROUP_MAX: usize = 512 << 10;
+const GROUP_LINES_MAX: u64 = 1024;
 
 /// Bytes asked of the input at once.
 const CHUNK: usize = 256 << 10;
@@ -33,6 +37,8 @@ pub(super) struct Frame {
     pub(super) fault: Option<Fault>,
     /// It was taken for one value because it is one line; not yet known to be. See [`Frames::reject`].
     pub(super) guessed: bool,
+    /// It is a line, or several that belong together, of something else than JSON.
+    pub(super) bare: bool,
 }
 
 /// What stands in a record's place.
@@ -141,6 +147,7 @@ impl<R: Read> Frames<R> {
                     self.in_array &= first != b']';
                     self.take(1);
                 }
+                b'[' if !self.in_array && self.is_text() => return Some(self.bare_line()),
                 b'[' if !self.in_array => {
                     if let Some(frame) = self.array() {
                         return Some(frame);
@@ -171,26 +178,53 @@ impl<R: Read> Frames<R> {
             return self.scanned();
         }
         let range = self.start..self.start + line.len();
-        let frame = Frame { range, line: self.line, fault: None, guessed: true };
+        let frame = Frame { range, line: self.line, fault: None, guessed: true, bare: false };
         self.take_line(end);
         frame
     }
 
-    /// A line that begins with neither brace nor bracket.
+    /// A line that is no JSON, with those behind it that belong to the same event.
     fn bare_line(&mut self) -> Frame {
         let Some(end) = self.line_end() else {
             let frame = self.fault(self.start..self.buffer.len(), self.line, too_long());
             self.skip_line();
             return frame;
         };
+        let line = self.line;
+        let first = self.buffer[self.start..end].trim_ascii_end();
+        if first.len() > RECORD_MAX {
+            let frame = self.fault(self.start..self.start + first.len(), line, too_long());
+            self.take_line(end);
+            return frame;
+        }
+        let mut length = end - self.start;
+        let mut lines = 1;
+        if let Some(event) = auditd::event_of(first) {
+            // What is held moves when more is read, so that only lengths are kept meanwhile.
+            let event = event.to_vec();
+            while lines < GROUP_LINES_MAX && length < GROUP_MAX {
+                let Some(more) = self.end_behind(length + 1) else { break };
+                if auditd::event_of(&self.buffer[self.start + length + 1..self.start + more]) != Some(&event[..]) {
+                    break;
+                }
+                (length, lines) = (more, lines + 1);
+            }
+        }
+        let end = self.start + length;
         let range = self.start..self.start + self.buffer[self.start..end].trim_ascii_end().len();
-        let frame = if range.len() > RECORD_MAX {
-            self.fault(range, self.line, too_long())
-        } else {
-            Frame { range, line: self.line, fault: None, guessed: false }
-        };
         self.take_line(end);
-        frame
+        self.line += lines - 1;
+        Frame { range, line, fault: None, guessed: false, bare: true }
+    }
+
+    /// Whether the line, which begins with a bracket, is of a text format.
+    fn is_text(&mut self) -> bool {
+        if self.buffer.get(self.start + 1).is_some_and(|byte| matches!(byte, b'{' | b']' | b'"' | b'[')) {
+            return false;
+        }
+        let Some(end) = self.line_end() else { return false };
+        let line = self.buffer[self.start..end].trim_ascii_end();
+        !text::is_json(line) && text::source_of(line, None).is_some()
     }
 
     /// One value, wherever it ends.
@@ -210,7 +244,7 @@ impl<R: Read> Frames<R> {
                 Scanned::Done(length) => {
                     let range = self.start..self.start + length;
                     self.take(length);
-                    return Frame { range, line, fault: None, guessed: false };
+                    return Frame { range, line, fault: None, guessed: false, bare: false };
                 }
                 Scanned::Wrong(at, why) => return self.broken(line, column, at, why, dropped),
                 Scanned::More if self.ended => {
@@ -297,7 +331,7 @@ impl<R: Read> Frames<R> {
         let end = self.line_end();
         let line = self.buffer[self.start..end.unwrap_or(self.buffer.len())].trim_ascii_end();
         let whole = line.strip_suffix(b",").unwrap_or(line);
-        let opens = line.starts_with(b"{") || line.starts_with(b"[");
+        let opens = line.starts_with(b"{") || line.starts_with(b"[") || text::source_of(line, None).is_some();
         indent <= column && (opens || (self.in_array && indent < column && line.starts_with(b"]")))
             || (whole.len() > 2 && whole.starts_with(b"{") && whole.ends_with(b"}"))
     }
@@ -336,20 +370,33 @@ impl<R: Read> Frames<R> {
 
     /// Where the line of `start` ends; `None` when that is further than a record may be long.
     fn line_end(&mut self) -> Option<usize> {
-        let mut searched = self.start;
+        let length = self.end_of(0)?;
+        Some(self.start + length)
+    }
+
+    /// Where the line ends that begins `offset` bytes behind `start`, likewise as a distance; `None` when there is none or it is too long.
+    fn end_behind(&mut self, offset: usize) -> Option<usize> {
+        self.end_of(offset).filter(|end| *end > offset)
+    }
+
+    /// Where a line ends that begins `offset` bytes behind `start`, counted from there.
+    fn end_of(&mut self, offset: usize) -> Option<usize> {
+        let mut searched = offset;
         loop {
-            if let Some(found) = memchr::memchr(b'\n', &self.buffer[searched..]) {
-                return Some(searched + found);
+            let held = self.buffer.len() - self.start;
+            if searched <= held {
+                if let Some(found) = memchr::memchr(b'\n', &self.buffer[self.start + searched..]) {
+                    return Some(searched + found);
+                }
+                searched = held;
             }
             if self.ended {
-                return Some(self.buffer.len());
+                return Some(held);
             }
-            let held = self.buffer.len() - self.start;
             if held > RECORD_MAX {
                 return None;
             }
             self.fill();
-            searched = self.start + held;
         }
     }
 
@@ -387,7 +434,7 @@ impl<R: Read> Frames<R> {
     fn fault(&self, range: Range<usize>, line: u64, reason: String) -> Frame {
         let end = range.end.min(range.start + FAULT_BYTES_MAX);
         let bytes = self.buffer[range.start..end].trim_ascii_end().to_vec();
-        Frame { range: 0..0, line, fault: Some(Fault { reason, bytes }), guessed: false }
+        Frame { range: 0..0, line, fault: Some(Fault { reason, bytes }), guessed: false, bare: false }
     }
 
     /// Reads until at least `length` bytes are held, or the end.

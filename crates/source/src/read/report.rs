@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 /// So many skipped records are named with their place; the rest is counted.
 pub const SKIPPED_NAMED_MAX: usize = 20;
 
+/// So many different reasons are told apart.
+pub const REASONS_MAX: usize = 64;
+
 /// What was read and what was not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReadReport {
@@ -31,6 +34,8 @@ pub struct ReadReport {
     pub broken: u64,
     /// Well-formed records of no known format.
     pub unknown: u64,
+    /// Of those, how many for which reason: the places that a parser names are left out of it. At most [`REASONS_MAX`]; what comes after stands under an empty one.
+    pub reasons: BTreeMap<String, u64>,
     /// The first of the skipped ones, in the order in which they were met.
     pub skipped: Vec<Skipped>,
 }
@@ -53,8 +58,39 @@ impl ReadReport {
     pub(super) fn skip(&mut self, file: SmolStr, line: u64, reason: String, unknown: bool) {
         *(if unknown { &mut self.unknown } else { &mut self.broken }) += 1;
         self.skipped_total += 1;
+        let group = group_of(&reason);
+        let is_known = self.reasons.contains_key(group) || self.reasons.len() < REASONS_MAX;
+        *self.reasons.entry(if is_known { group.to_owned() } else { String::new() }).or_default() += 1;
         if self.skipped.len() < SKIPPED_NAMED_MAX {
             self.skipped.push(Skipped { place: Place { file, number: line }, reason });
         }
+    }
+}
+
+/// A reason without what is different each time: where in the record it stands, and the record's own size.
+fn group_of(reason: &str) -> &str {
+    let reason = reason.split_once(" at line ").map_or(reason, |(what, _)| what);
+    let number = reason.bytes().take_while(u8::is_ascii_digit).count();
+    reason[number..].trim_start()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_counted_without_their_places() {
+        let mut report = ReadReport::default();
+        for (line, reason) in
+            ["Invalid JSON value at line 1 column 1", "Invalid JSON value at line 1 column 9", "lacks an id"].iter().enumerate()
+        {
+            report.skip(SmolStr::new_static("f"), line as u64, (*reason).to_owned(), false);
+        }
+        assert_eq!(report.reasons, BTreeMap::from([("Invalid JSON value".to_owned(), 2), ("lacks an id".to_owned(), 1)]));
+        for n in 0..1000 {
+            report.skip(SmolStr::new_static("f"), 1, format!("no decoder is called x{n}"), true);
+        }
+        assert_eq!(report.reasons.len(), REASONS_MAX + 1);
+        assert_eq!(report.reasons.values().sum::<u64>(), report.skipped_total);
     }
 }
