@@ -12,6 +12,9 @@
 
 mod address;
 mod client;
+mod containerd_ask;
+mod containerd_tell;
+mod containerd_wire;
 mod follow;
 mod inspect;
 mod lines;
@@ -46,6 +49,7 @@ macro_rules! collectors {
 
 collectors! {
     docker,
+    containerd,
     podman,
     processes,
     usage,
