@@ -424,6 +424,7 @@ fields! {
     FAN_ANSWERED "fan_out.answered" "int" "Pairs that answered.";
     FAN_SECONDS "fan_out.seconds" "int, seconds" "Length of the window.";
     FAN_USUAL "fan_out.usual" "int" "Most distinct pairs that this workload had in such a window before.";
+    FAN_FACTOR "fan_out.factor" "float" "Targets over the usual number, which counts as one at least.";
 
     POLICY_SENTENCE "policy.sentence" "text" "What newly became reachable, in one sentence.";
     POLICY_CAUSE "policy.cause" "text" "`policy_added`, `policy_changed`, `policy_deleted`, `labels_changed`, `namespace_labels_changed`, `network_connected`, `network_changed`.";
@@ -457,7 +458,7 @@ fields! {
     DIS_BUILD "discrepancy.build" "bool" "It is a step of an image build.";
     DIS_CGROUP "discrepancy.cgroup" "text" "Control group, where a system witness saw it.";
 
-    WITNESSES "witnesses" "texts" "Sources that have seen this container so far.";
+    WITNESSES "witnesses" "texts" "Sources that have seen this container so far, once another than those of its own engine has.";
 
     SENSOR_SILENT_FOR "sensor.silent_seconds" "float, seconds" "How long nothing came.";
     SENSOR_USUAL "sensor.usual_seconds" "float, seconds" "The longest that this source is usually silent: ten times the 99th percentile of its own pauses.";
@@ -694,7 +695,7 @@ pub static REQUEST: &[FieldId] = &[
 
 /// A guardrail of the cluster or the engine.
 pub static GUARD: &[FieldId] =
-    &[GUARD_KIND, GUARD_NAME, GUARD_PROPERTY, GUARD_BEFORE, GUARD_AFTER, GUARD_DIRECTION, GUARD_RESTORED, K8S_NAMESPACE, ACTOR];
+    &[GUARD_KIND, GUARD_NAME, GUARD_PROPERTY, GUARD_BEFORE, GUARD_AFTER, GUARD_DIRECTION, GUARD_RESTORED, K8S_NAMESPACE, ACTOR, EXPLAINED, EXPLAINED_BY];
 
 /// A process and what it did.
 pub static PROCESS: &[FieldId] = &[
@@ -773,7 +774,7 @@ pub static EDGE: &[FieldId] =
 
 /// How many others one workload speaks to.
 pub static FAN_OUT: &[FieldId] =
-    &[FAN_TARGETS, FAN_ADDRESSES, FAN_PORTS, FAN_FAILED, FAN_ANSWERED, FAN_SECONDS, FAN_USUAL, EXPLAINED, EXPLAINED_BY];
+    &[FAN_TARGETS, FAN_ADDRESSES, FAN_PORTS, FAN_FAILED, FAN_ANSWERED, FAN_SECONDS, FAN_USUAL, FAN_FACTOR, EXPLAINED, EXPLAINED_BY];
 
 /// What became reachable.
 pub static POLICY: &[FieldId] = &[
@@ -889,7 +890,7 @@ kinds! {
     PROCESS_STARTED "process.started" derived ("process_creation", "linux", "") [PROCESS, CONTAINER, KUBERNETES, ACTORS] "A program was run, with the container that it runs in; once, whoever saw it.";
     PROCESS_ACTED "process.acted" derived ("", "landwaiter", "process") [PROCESS, CONTAINER, KUBERNETES, ACTORS] "A process did something else: see `process.action`.";
     CONTAINER_USAGE "container.usage" derived ("", "landwaiter", "process") [USAGE, CONTAINER, KUBERNETES, ACTORS, LIMITS] "A container has used most of what it may for minutes: at two minutes, at ten, then each hour.";
-    NETWORK_FLOW "network.flow" derived ("network_connection", "", "") [FLOW, KUBERNETES, ACTORS] "A flow with both ends attributed by who held the addresses when it began; once, whoever saw it.";
+    NETWORK_FLOW "network.flow" derived ("network_connection", "linux", "") [FLOW, KUBERNETES, ACTORS] "A flow with both ends attributed by who held the addresses when it began; once, whoever saw it.";
     EDGE_FIRST_SEEN "edge.first_seen" derived ("", "landwaiter", "network") [EDGE, FLOW] "Two workloads speak for the first time at that port.";
     EDGE_FORBIDDEN "edge.forbidden" derived ("", "landwaiter", "network") [EDGE, FLOW] "A flow that what was declared does not allow.";
     NETWORK_FAN_OUT "network.fan_out" derived ("", "landwaiter", "network") [FAN_OUT, FLOW, CONTAINER, KUBERNETES, ACTORS] "How many targets one workload has tried in a minute: at 10, 20, 40, ….";

@@ -27,6 +27,9 @@ pub(crate) const UNNAMED_MAX: usize = 1_024;
 const RUNTIME_IDS_MAX: usize = 64;
 /// How long a workload must have stood before what its controller makes counts as owned: the window in which creations are counted.
 pub const STOOD: Span = Span::seconds(60);
+/// A number of pods that is raised by as much as this, with another template, is no ordinary growth.
+const MANY_TIMES: i64 = 4;
+const MANY_MORE: i64 = 16;
 /// Within this time a raised number of pods and a new template are one act.
 pub const REPLICAS_LATELY: Span = Span::minutes(10);
 
@@ -202,8 +205,9 @@ impl PodPart {
     /// What stays when it is made anew.
     pub fn workload(&self) -> SmolStr {
         match self.owner.split_once(':') {
-            Some((_, place)) => format_smolstr!("k8s:{place}/{}", self.name),
-            None => format_smolstr!("k8s:{}/{}/{}", self.namespace, crate::owner::pod_stem(&self.pod), self.name),
+            // What a Deployment or CronJob makes in between has an ending of its own, as its pods do.
+            Some((kind, place)) if !matches!(kind, "ReplicaSet" | "Job") => format_smolstr!("k8s:{place}/{}", self.name),
+            _ => format_smolstr!("k8s:{}/{}/{}", self.namespace, crate::owner::pod_stem(&self.pod), self.name),
         }
     }
 }
@@ -268,7 +272,8 @@ impl Cluster {
             };
             stood |= old;
             let lately = |time: Time| time + REPLICAS_LATELY > now;
-            if workload.raised.is_some_and(|(time, _)| lately(time)) && workload.changed.is_some_and(lately) {
+            let many = |before: i64| workload.replicas.is_some_and(|now| now >= before.max(1) * MANY_TIMES && now - before >= MANY_MORE);
+            if workload.raised.is_some_and(|(time, before)| lately(time) && many(before)) && workload.changed.is_some_and(lately) {
                 return false;
             }
             if workload.owner.is_empty() {

@@ -3,6 +3,7 @@
 //! An entry names a workload by what it cannot choose: the image's id or registry digest, and the command. It explains only within its bounds, and only until
 //! it expires. Labels and names are refused: an attacker writes them.
 
+mod identity;
 mod read;
 mod schedule;
 
@@ -10,6 +11,7 @@ use crate::container::Container;
 use crate::host::Host;
 use crate::posture::Danger;
 use event::{Problem, SmolStr, Time};
+use identity::Identity;
 use schedule::Schedule;
 use std::collections::BTreeMap;
 
@@ -20,6 +22,7 @@ pub struct Context {
     /// Entries by the image id or digest that they name.
     by_image: BTreeMap<SmolStr, Vec<u32>>,
     builders: Vec<Builder>,
+    identities: Vec<Identity>,
 }
 
 /// A declared workload.
@@ -98,17 +101,17 @@ impl Explained {
 impl Context {
     /// Reads a context file. Entries with errors are left out; the rest is usable.
     pub fn parse(text: &str, file: &str) -> (Context, Vec<Problem>) {
-        let (workloads, builders, problems) = read::read(text, file);
+        let (read::Entries { workloads, builders, identities }, problems) = read::read(text, file);
         let mut by_image: BTreeMap<SmolStr, Vec<u32>> = BTreeMap::new();
         for (index, workload) in workloads.iter().enumerate() {
             by_image.entry(workload.image.clone()).or_default().push(u32::try_from(index).unwrap_or(u32::MAX));
         }
-        (Context { workloads, by_image, builders }, problems)
+        (Context { workloads, by_image, builders, identities }, problems)
     }
 
     /// Whether nothing is declared.
     pub fn is_empty(&self) -> bool {
-        self.workloads.is_empty() && self.builders.is_empty()
+        self.workloads.is_empty() && self.builders.is_empty() && self.identities.is_empty()
     }
 
     /// What it says of a container at a time.
@@ -136,10 +139,19 @@ impl Context {
         }
     }
 
-    /// What it says of a request: nothing is declared of requests.
+    /// What it says of a request to an API server.
     pub fn explain_request(&self, who: &crate::who::Who, request: &event::kubernetes::ApiRequest, time: Time) -> Explained {
-        let _ = (who, request, time);
-        Explained::UNKNOWN
+        let mut contradicted = None;
+        for identity in self.identities.iter().filter(|identity| identity.name == who.name && time < identity.expires) {
+            if identity.allows(who, request) {
+                return Explained { verdict: Verdict::Known, by: Some(identity.by.clone()) };
+            }
+            contradicted.get_or_insert(identity);
+        }
+        match contradicted {
+            Some(identity) => Explained { verdict: Verdict::Contradicted, by: Some(identity.by.clone()) },
+            None => Explained::UNKNOWN,
+        }
     }
 
     /// The entry that declares a container to be a sensor, by its owner and reason.

@@ -36,6 +36,7 @@ pub mod posture;
 pub mod powers;
 pub mod pressure;
 pub mod reach;
+mod reach_check;
 pub mod role;
 pub mod row;
 mod share;
@@ -45,6 +46,8 @@ pub mod timers;
 pub mod view;
 pub mod who;
 mod windows;
+#[cfg(test)]
+mod wire_tests;
 pub mod witnesses;
 pub mod world;
 
@@ -109,6 +112,7 @@ rows! {
     sensor,
     execs,
     request,
+    guard,
     networks,
     policy_widened,
     engine_row,
@@ -123,4 +127,8 @@ rows! {
     tempo,
     process,
     usage,
+    flows,
+    edges,
+    fan_out,
+    filter,
 }

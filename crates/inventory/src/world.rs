@@ -1,16 +1,21 @@
 //! What exists and existed, host by host; the only place where that state moves.
 
+mod attribution;
 mod cluster;
 mod cluster_objects;
 mod cluster_parts;
 mod cluster_pods;
+#[cfg(test)]
+mod cluster_tests;
 mod containers;
 mod hold;
+mod holders;
 mod images;
 mod kernel;
 mod lists;
 mod rest;
 mod telling;
+mod tracks;
 mod wire;
 
 pub(crate) use cluster::was_done;
@@ -46,6 +51,8 @@ pub struct World {
     pub hosts: IndexMap<SmolStr, Host>,
     /// Containers that were described before anything said how they came to be.
     pub(crate) held: BTreeMap<(SmolStr, Id), Hold>,
+    /// Addresses, and flows that are followed.
+    pub(crate) wire: wire::Wire,
     /// What the operator declared; given anew at each start, so not part of the state.
     #[serde(skip)]
     pub context: Context,
@@ -98,7 +105,7 @@ impl World {
     /// Applies what one native event says, and tells what moved.
     pub(crate) fn apply(&mut self, event: &Event, timers: &mut Timers, pressure: &mut Pressure) -> Moved {
         let Fields::Native(decoded) = &event.fields else { return Moved::default() };
-        let World { hosts, held, context, share, .. } = self;
+        let World { hosts, held, context, share, wire, .. } = self;
         if !hosts.contains_key(&event.host) {
             if hosts.len() >= HOSTS_MAX {
                 let many = HOSTS_MAX / 16;
@@ -141,11 +148,16 @@ impl World {
         if decoded.time.is_some() && !event.time_suspect {
             host.watching_since.get_or_insert(event.time);
         }
-        hands.moved
+        let mut moved = hands.moved;
+        wire.follow(hosts, event, &mut moved, timers, pressure);
+        moved
     }
 
-    /// A hold has run out: what was waited for did not come.
-    pub(crate) fn fire(&mut self, key: &TimerKey, now: Time) -> Option<(Event, Moved)> {
+    /// A hold has run out: what was waited for did not come. Or a flow has waited long enough.
+    pub(crate) fn fire(&mut self, key: &TimerKey, now: Time, timers: &mut Timers) -> Option<(Event, Moved)> {
+        if wire::TIMERS.contains(&key.tag) {
+            return self.wire.fire(&self.hosts, key, now, timers);
+        }
         let held = self.held.get(&(key.host.clone(), key.id.clone()))?;
         if held.due > now {
             return None;

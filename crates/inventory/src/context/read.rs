@@ -1,5 +1,6 @@
 //! Reads the context file: everything that is wrong with it at once, each with its line.
 
+use super::identity::{Identity, network};
 use super::schedule::Schedule;
 use super::{Allowed, Builder, Workload};
 use crate::posture::Danger;
@@ -13,6 +14,9 @@ const WORKLOAD: &[&str] = &["image", "command", "max_standing", "posture", "sche
 
 /// Keys of a `[[builder]]`.
 const BUILDER: &[&str] = &["host", "owner", "reason", "expires"];
+
+/// Keys of an `[[identity]]`.
+const IDENTITY: &[&str] = &["name", "may", "namespaces", "paths", "addresses", "owner", "reason", "expires"];
 
 /// Keys that someone who wants to name a workload may try: the workload chooses what they say.
 const SELF_DECLARED: &[&str] = &[
@@ -35,21 +39,34 @@ const WAY_OUT: &str =
 
 type Entry<'a> = (&'a DeTable<'a>, usize);
 
+/// The entries that can be used.
+#[derive(Debug, Default)]
+pub(super) struct Entries {
+    pub(super) workloads: Vec<Workload>,
+    pub(super) builders: Vec<Builder>,
+    pub(super) identities: Vec<Identity>,
+}
+
 /// What can be used, and what is wrong.
-pub(super) fn read(text: &str, file: &str) -> (Vec<Workload>, Vec<Builder>, Vec<Problem>) {
+pub(super) fn read(text: &str, file: &str) -> (Entries, Vec<Problem>) {
     let mut reader = Reader { text, file, problems: Vec::new() };
-    let (mut workloads, mut builders) = (Vec::new(), Vec::new());
+    let mut entries = Entries::default();
     match DeTable::parse(text) {
         Ok(root) => {
             for (key, value) in root.get_ref() {
                 match key.get_ref().as_ref() {
-                    "workload" => workloads = reader.entries(value).into_iter().filter_map(|entry| reader.workload(entry)).collect(),
-                    "builder" => builders = reader.entries(value).into_iter().filter_map(|entry| reader.builder(entry)).collect(),
+                    "workload" => {
+                        entries.workloads = reader.entries(value).into_iter().filter_map(|entry| reader.workload(entry)).collect()
+                    }
+                    "builder" => entries.builders = reader.entries(value).into_iter().filter_map(|entry| reader.builder(entry)).collect(),
+                    "identity" => {
+                        entries.identities = reader.entries(value).into_iter().filter_map(|entry| reader.identity(entry)).collect()
+                    }
                     other => {
                         let line = reader.line(key.span().start);
-                        let remedy = match nearest(other, ["workload", "builder"]) {
+                        let remedy = match nearest(other, ["workload", "builder", "identity"]) {
                             Some(near) => format!("did you mean `[[{near}]]`?"),
-                            None => "a context has the tables `[[workload]]` and `[[builder]]`".to_owned(),
+                            None => "a context has the tables `[[workload]]`, `[[builder]]` and `[[identity]]`".to_owned(),
                         };
                         reader.error(line, "unknown-key", format!("has the unknown key {other:?}"), &remedy);
                     }
@@ -61,7 +78,7 @@ pub(super) fn read(text: &str, file: &str) -> (Vec<Workload>, Vec<Builder>, Vec<
             reader.error(line, "not-toml", error.message().to_owned(), "a context is a TOML file with `[[workload]]` tables");
         }
     }
-    (workloads, builders, reader.problems)
+    (entries, reader.problems)
 }
 
 struct Reader<'t> {
@@ -160,6 +177,62 @@ impl Reader<'_> {
             self.error(at, "not-a-date", format!("`expires` is no date: {text:?}"), REMEDY);
         }
         end
+    }
+
+    fn identity(&mut self, entry: Entry<'_>) -> Option<Identity> {
+        let usable = self.keys(entry.0, IDENTITY);
+        let name = self.text(entry, "name", true);
+        let may: Vec<(SmolStr, SmolStr)> = self
+            .list(entry, "may")
+            .into_iter()
+            .filter_map(|(text, line)| {
+                let parts = text.split_once(' ').map(|(verb, resource)| (SmolStr::new(verb), SmolStr::new(resource.trim())));
+                if parts.is_none() {
+                    let message = format!("`may` has {text:?}, which is no verb and resource");
+                    self.error(line, "wrong-type", message, "write it as `may = [\"get secrets\", \"get nodes/proxy\"]`");
+                }
+                parts
+            })
+            .collect();
+        if may.is_empty() {
+            self.error(entry.1, "missing-key", "lacks `may`: what it may ask for".to_owned(), "write `may = [\"get secrets\"]`");
+        }
+        let addresses = self
+            .list(entry, "addresses")
+            .into_iter()
+            .filter_map(|(text, line)| {
+                let net = network(&text);
+                if net.is_none() {
+                    self.error(
+                        line,
+                        "wrong-type",
+                        format!("`addresses` has {text:?}, which is no address"),
+                        "write `10.0.0.0/24` or `10.0.0.7`",
+                    );
+                }
+                net
+            })
+            .collect();
+        let texts = |list: Vec<(SmolStr, usize)>| list.into_iter().map(|(text, _)| text).collect();
+        let namespaces = texts(self.list(entry, "namespaces"));
+        let paths = texts(self.list(entry, "paths"));
+        let (by, expires) = (self.by(entry), self.expires(entry));
+        let name = SmolStr::new(name?.0);
+        (usable && !may.is_empty()).then_some(Identity { name, may, namespaces, paths, addresses, by: by?, expires: expires? })
+    }
+
+    /// A list of texts, each with its line; empty when it is not there.
+    fn list(&mut self, (table, _): Entry<'_>, key: &str) -> Vec<(SmolStr, usize)> {
+        let Some(value) = table.get(key) else { return Vec::new() };
+        let line = self.line(value.span().start);
+        let list: Option<Vec<(SmolStr, usize)>> = value
+            .get_ref()
+            .as_array()
+            .and_then(|list| list.iter().map(|item| item.get_ref().as_str().map(|text| (text.into(), line))).collect());
+        if list.is_none() {
+            self.error(line, "wrong-type", format!("`{key}` is no list of texts"), "");
+        }
+        list.unwrap_or_default()
     }
 
     fn image(&mut self, entry: Entry<'_>) -> Option<SmolStr> {
@@ -279,7 +352,7 @@ mod tests {
     const ID: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
     fn complaints(text: &str) -> Vec<String> {
-        read(text, "context.toml").2.iter().map(|problem| format!("{}: {}", problem.line, problem.code)).collect()
+        read(text, "context.toml").1.iter().map(|problem| format!("{}: {}", problem.line, problem.code)).collect()
     }
 
     #[test]
@@ -289,7 +362,7 @@ mod tests {
              schedule = \"daily 02:00-03:00 UTC\"\nrole = \"sensor\"\nowner = \"platform\"\nreason = \"nightly\"\nexpires = 2027-01-01\n\
              [[builder]]\nhost = \"ci-1\"\nowner = \"platform\"\nreason = \"builds\"\nexpires = \"2027-01-01\"\n"
         );
-        let (workloads, builders, problems) = read(&text, "context.toml");
+        let (Entries { workloads, builders, .. }, problems) = read(&text, "context.toml");
         assert_eq!(problems, []);
         assert_eq!(workloads[0].command, "/bin/agent --serve");
         assert_eq!(workloads[0].by, "platform: nightly");

@@ -55,7 +55,7 @@ pub(super) fn asked(site: &mut Site<'_, '_>, request: &ApiRequest, who: &Arc<Who
         return;
     }
     // The object of `scale` is a Scale, whose name and number are those of the workload; its kind is not.
-    let said = request.object.as_deref();
+    let said = request.object.as_deref().or(request.asked.as_deref());
     let mut object = said.cloned().unwrap_or_default();
     object.kind = kind.into();
     if object.name.is_empty() {

@@ -303,10 +303,10 @@ fn happen(site: &mut Site<'_, '_>, id: &Id, action: ContainerAction) {
     containers::happened(site.host, site.event, &said, site.hands);
 }
 
-/// It is gone with its pod. A process that ran has ended, though nobody says how.
-pub(super) fn remove(site: &mut Site<'_, '_>, id: &Id, by: SeenBy) {
+/// It is gone with its pod. With `ends` its process has ended with it, though nobody says how.
+pub(super) fn remove(site: &mut Site<'_, '_>, id: &Id, by: SeenBy, ends: bool) {
     let Some(container) = site.host.container(id).filter(|container| container.exists()) else { return };
-    if container.runs() && by == SeenBy::Event {
+    if container.runs() && ends {
         happen(site, id, ContainerAction::Die { exit_code: None });
     }
     containers::removed(site.host, site.event, id, by, site.hands);

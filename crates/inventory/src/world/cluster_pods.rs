@@ -20,7 +20,8 @@ const YOUNG: Span = Span::seconds(10);
 
 /// A request about pods that was done.
 pub(super) fn asked(site: &mut Site<'_, '_>, request: &ApiRequest, who: &Arc<Who>) {
-    let object = request.object.as_deref();
+    // What a patch alone says is a part of the object, when the record does not hold the outcome.
+    let object = request.object.as_deref().or(request.asked.as_deref());
     match (request.subresource.as_str(), request.verb.as_str()) {
         ("", "create") => created(site, request, who),
         ("", "update" | "patch") | ("resize", _) if request.object_final || request.verb != "patch" => {
@@ -148,7 +149,7 @@ fn replace(site: &mut Site<'_, '_>, key: &SmolStr, pod: Pod) {
     if let Some(before) = site.cluster.pods.get(key).cloned() {
         // Its like was removed without our hearing of it, or has just been.
         for (_, _, id) in &before.containers {
-            parts::remove(site, id, SeenBy::List);
+            parts::remove(site, id, SeenBy::List, false);
         }
         site.cluster.release_addresses(key, &before);
         site.cluster.by_uid.remove(&before.uid);
@@ -269,7 +270,7 @@ fn status(site: &mut Site<'_, '_>, namespace: &SmolStr, name: &SmolStr, uid: &Sm
 
 /// A container is added to a pod that runs.
 fn ephemeral(site: &mut Site<'_, '_>, request: &ApiRequest, who: &Arc<Who>) {
-    let Some(object) = request.object.as_deref() else { return };
+    let Some(object) = request.object.as_deref().or(request.asked.as_deref()) else { return };
     let Body::Pod(spec) = &object.body else { return };
     let key = site.recognise(&request.namespace, &request.name, &object.uid);
     let asked = request.asked.as_deref().and_then(pod_spec).map(|spec| &spec.containers);
@@ -319,7 +320,7 @@ fn reached(site: &mut Site<'_, '_>, request: &ApiRequest) {
 }
 
 /// A pod is gone, or is being deleted: what runs in it ends.
-pub(super) fn deleted(site: &mut Site<'_, '_>, object: &Object, _who: Option<&Arc<Who>>) {
+pub(super) fn deleted(site: &mut Site<'_, '_>, object: &Object, who: Option<&Arc<Who>>) {
     let key = site.recognise(&object.namespace, &object.name, &object.uid);
     let known = site.cluster.pods.get(&key).is_some_and(|pod| same(pod, &object.uid));
     if !known && holds_pod(object) {
@@ -328,10 +329,12 @@ pub(super) fn deleted(site: &mut Site<'_, '_>, object: &Object, _who: Option<&Ar
     } else if !known {
         return;
     }
-    gone(site, &key);
+    // A controller that takes a pod away for another, or a kubelet that cleans up, disposes of nothing: when the process ended nobody says.
+    gone(site, &key, who.is_some_and(|who| !who.is_machinery()));
 }
 
-pub(super) fn gone(site: &mut Site<'_, '_>, key: &SmolStr) {
+/// It is gone; `ends` when whoever took it away ended what ran in it.
+fn gone(site: &mut Site<'_, '_>, key: &SmolStr, ends: bool) {
     let (now, at) = (site.event.time, site.event.at);
     let Some(pod) = site.cluster.pods.get_mut(key).filter(|pod| pod.gone.is_none()) else { return };
     pod.gone = Some(now);
@@ -339,7 +342,7 @@ pub(super) fn gone(site: &mut Site<'_, '_>, key: &SmolStr) {
     site.cluster.release_addresses(key, &before);
     site.cluster.gone.push_back((at, key.clone()));
     for (_, _, id) in &before.containers {
-        parts::remove(site, id, SeenBy::Event);
+        parts::remove(site, id, SeenBy::Event, ends);
     }
 }
 
@@ -364,7 +367,7 @@ pub(super) fn listed(site: &mut Site<'_, '_>, items: &[Object], at_start: bool) 
         .map(|(key, _)| key.clone())
         .collect();
     for key in missing {
-        gone(site, &key);
+        gone(site, &key, false);
     }
 }
 
