@@ -149,6 +149,11 @@ pub(crate) fn check(logsource: &Logsource, detection: &Detection, file: &str, li
     kinds
 }
 
+/// Whether rules of this logsource are written for any product: their fields are a public taxonomy's, not our own.
+pub(crate) fn is_public(logsource: &Logsource) -> bool {
+    ["process_creation", "network_connection"].iter().any(|category| logsource.category.eq_ignore_ascii_case(category))
+}
+
 /// What is wrong with naming `field` in events of these kinds; native events have any path.
 pub(crate) fn check_field(field: &str, kinds: &[Kind], file: &str, line: usize) -> Option<Problem> {
     if field.is_empty() || kinds.is_empty() || kinds.iter().any(|kind| kind.def().native) {

@@ -6,7 +6,7 @@ use crate::text::Budget;
 use crate::yaml::{self, Entry, Node};
 use crate::{correlation, detection, kinds, message};
 use event::problem::nearest;
-use event::{Level, Problem, SmolStr};
+use event::{Gravity, Level, Problem, SmolStr};
 
 /// Keys of the specification, and those that public rules carry beside them.
 const KEYS: [&str; 23] = [
@@ -172,7 +172,13 @@ fn rule(node: &Node, (text, first_line): (&str, usize), file: &str, budget: &mut
             rule.detection = detection::parse(value, file, budget, problems);
             if let Some(detection) = &rule.detection {
                 let line = node.get("logsource").map_or(line, |n| n.line);
+                let from = problems.len();
                 rule.kinds = kinds::check(&rule.logsource, detection, file, line, problems);
+                // Public rules name fields that only other products have. There they never match; the rest of the rule may.
+                if kinds::is_public(&rule.logsource) && node.get("landwaiter").is_none() {
+                    let wrong = problems[from..].iter_mut().filter(|problem| matches!(problem.code, "unknown-field" | "field-not-here"));
+                    wrong.for_each(|problem| problem.gravity = Gravity::Warning);
+                }
                 for (field, line) in &rule.named {
                     problems.extend(kinds::check_field(field, &rule.kinds, file, *line));
                 }

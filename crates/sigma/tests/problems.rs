@@ -158,3 +158,14 @@ fn the_content_hash_is_of_the_content() {
     assert_eq!(hash(plain), hash(&format!("# a comment\n\n{}", plain.replace("{ s: {", "{  s:  {"))));
     assert_ne!(hash(plain), hash(&plain.replace("name: a", "name: b")));
 }
+
+#[test]
+fn public_rules_may_name_fields_of_other_products() {
+    let text = "title: T\nlogsource: { category: process_creation, product: linux }\ndetection:\n  s:\n    Image: /bin/sh\n    Hashes: x\n  condition: s\n";
+    let (rules, problems) = sigma::parse(text, "r.yml", 1);
+    assert_eq!((rules.len(), problems.len()), (1, 1));
+    assert_eq!((problems[0].code, problems[0].gravity), ("unknown-field", event::Gravity::Warning));
+    // A rule that speaks in our own words is held to them.
+    let (rules, _) = sigma::parse(&format!("{text}landwaiter: {{ entity: [container.id] }}\n"), "r.yml", 1);
+    assert!(rules.is_empty());
+}
