@@ -21,6 +21,43 @@ pub struct WitnessArgs {
     /// The engine.
     #[command(flatten)]
     pub engine: EngineArgs,
+    /// The audit webhook of a cluster.
+    #[command(flatten)]
+    webhook: WebhookArgs,
+}
+
+/// Where and for whom the audit webhook of a Kubernetes cluster listens.
+#[derive(clap::Args, Clone, Debug)]
+struct WebhookArgs {
+    /// Take what a Kubernetes API server's audit webhook posts, at this address, such as 127.0.0.1:9443
+    #[arg(long, value_name = "ADDRESS")]
+    audit_webhook: Option<String>,
+    /// Certificate that the audit webhook shows, in PEM
+    #[arg(long, value_name = "FILE", requires = "audit_webhook")]
+    audit_webhook_cert: Option<String>,
+    /// Key of that certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "audit_webhook_cert")]
+    audit_webhook_key: Option<String>,
+    /// File with the bearer token that the API server must show
+    #[arg(long, value_name = "FILE", requires = "audit_webhook")]
+    audit_webhook_token_file: Option<String>,
+    /// Authority that must have signed the API server's client certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "audit_webhook_cert")]
+    audit_webhook_client_ca: Option<String>,
+}
+
+impl WebhookArgs {
+    /// The settings that these are another spelling of.
+    fn settings(&self) -> impl Iterator<Item = (String, String)> {
+        let given = [
+            ("listen", &self.audit_webhook),
+            ("cert", &self.audit_webhook_cert),
+            ("key", &self.audit_webhook_key),
+            ("token-file", &self.audit_webhook_token_file),
+            ("client-ca", &self.audit_webhook_client_ca),
+        ];
+        given.into_iter().filter_map(|(key, value)| Some((format!("kubernetes_webhook.{key}"), value.clone()?)))
+    }
 }
 
 fn name(text: &str) -> Result<&'static str, String> {
@@ -44,6 +81,7 @@ impl WitnessArgs {
     pub fn around(&self) -> Surroundings {
         let mut around = self.engine.around();
         around.settings.extend(self.set.iter().cloned());
+        around.settings.extend(self.webhook.settings());
         around
     }
 
@@ -57,11 +95,21 @@ impl WitnessArgs {
 
     /// Whether somebody relies on that witness: an engine that was named must answer.
     fn must_be_there(&self, def: &CollectorDef, around: &Surroundings) -> bool {
-        self.only.contains(&def.name) || (def.name == "docker" && around.host.is_some())
+        let is_asked_for = def.name == "kubernetes_webhook" && around.setting("kubernetes_webhook.listen").is_some();
+        let named = around.host.as_ref().map(|host| if host.ends_with("podman.sock") { "podman" } else { "docker" });
+        self.only.contains(&def.name) || is_asked_for || named == Some(def.name)
     }
 
     /// Starts to listen to all that are wanted and there. What may not be listened to, or fails, is said and stops no other, unless it was named.
     pub fn listen(&self, ui: &Ui) -> Result<Live, Failure> {
+        let (live, notes) = self.start()?;
+        notes.iter().for_each(|note| ui.note(note));
+        Ok(live)
+    }
+
+    /// The same; what is not followed is for the caller to say.
+    pub fn start(&self) -> Result<(Live, Vec<String>), Failure> {
+        let mut notes = Vec::new();
         let around = self.around();
         let mut there: There = Vec::new();
         let mut absent = Vec::new();
@@ -71,7 +119,7 @@ impl WitnessArgs {
                 Presence::Absent { reason, remedy } | Presence::Denied { reason, remedy } if self.must_be_there(def, &around) => {
                     return Err(Failure::new(reason).remedy(remedy));
                 }
-                Presence::Denied { reason, remedy } => ui.note(&not_followed(def, &reason, &remedy)),
+                Presence::Denied { reason, remedy } => notes.push(not_followed(def, &reason, &remedy)),
                 Presence::Absent { reason, remedy } => absent.push((def, reason, remedy)),
             }
         }
@@ -83,13 +131,13 @@ impl WitnessArgs {
             }
             let text = error.to_string();
             let (reason, remedy) = text.split_once("; ").unwrap_or((&text, ""));
-            ui.note(&not_followed(started.def, reason, remedy));
+            notes.push(not_followed(started.def, reason, remedy));
         }
         if flowing(&live).next().is_none() {
             let (reason, remedy) = absent.into_iter().next().map(|(_, reason, remedy)| (reason, remedy)).unwrap_or_default();
             return Err(Failure::new(format!("no witness can be listened to here: {reason}")).remedy(remedy));
         }
-        Ok(live)
+        Ok((live, notes))
     }
 }
 

@@ -27,6 +27,8 @@ mod proc;
 mod room;
 mod tls;
 mod want;
+mod webhook_answer;
+mod webhook_tls;
 
 pub use address::{Address, Surroundings};
 pub use client::{Answer, AskError, Client, Endpoint, escape};
@@ -55,6 +57,7 @@ collectors! {
     usage,
     conntrack,
     netfilter,
+    kubernetes_webhook,
 }
 
 /// One that has not said by now whether it flows is not waited for any longer; it may still come.
