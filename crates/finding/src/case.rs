@@ -5,8 +5,8 @@ use crate::coverage::Notes;
 use crate::finding::{Evidence, Finding, Status};
 use crate::key;
 use crate::message;
-use event::dictionary::SENSOR_HOW;
-use event::{Level, Provenance, Signal, SmolStr, Span, Time, Value};
+use event::dictionary::{SENSOR_HOW, WITNESSES};
+use event::{Level, Provenance, Signal, SmolStr, Span, Time, Value, ValueRef};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -17,6 +17,9 @@ pub const EVIDENCE_EACH: usize = 10;
 
 /// A finding stays open at least this long without a signal.
 pub const QUIET: Span = Span::minutes(10);
+
+/// Sources named in one finding.
+const WITNESSES_MAX: usize = 16;
 
 /// Rules named in one finding: more than a strategy has; a behaviour may gather several strategies.
 const RULES_MAX: usize = 64;
@@ -46,6 +49,8 @@ pub struct Case {
     /// Container concerned, when there is one.
     pub container: Option<SmolStr>,
     attack: Vec<SmolStr>,
+    /// Sources of all records that joined it, and those that saw its containers.
+    witnesses: Vec<SmolStr>,
     head: Vec<Evidence>,
     tail: VecDeque<Evidence>,
     window: Span,
@@ -102,6 +107,7 @@ impl Case {
             host: None,
             container: None,
             attack: Vec::new(),
+            witnesses: Vec::new(),
             head: Vec::new(),
             tail: VecDeque::new(),
             window: Span::ZERO,
@@ -166,7 +172,21 @@ impl Case {
             self.due = signal.at + self.window.max(QUIET);
         }
         for provenance in &signal.evidence {
+            self.witnessed(&provenance.source);
             self.add_evidence(provenance);
+        }
+        if let Some(witnesses) = signal.value(WITNESSES.name()) {
+            witnesses.each(&mut |witness| {
+                if let ValueRef::Text(source) = witness {
+                    self.witnessed(&SmolStr::new(source));
+                }
+            });
+        }
+    }
+
+    fn witnessed(&mut self, source: &SmolStr) {
+        if !source.is_empty() && self.witnesses.len() < WITNESSES_MAX && !self.witnesses.contains(source) {
+            self.witnesses.push(source.clone());
         }
     }
 
@@ -185,7 +205,13 @@ impl Case {
             self.head.push(evidence);
         } else {
             if self.tail.len() == EVIDENCE_EACH {
-                self.tail.pop_front();
+                // What only one record of a source bears out is not lost to the many of another.
+                let others = |i: usize, source: &SmolStr| {
+                    let rest = self.tail.iter().enumerate().filter(|(at, _)| *at != i).map(|(_, e)| e);
+                    self.head.iter().chain(rest).any(|e| e.source == *source)
+                };
+                let oldest = (0..self.tail.len()).find(|i| others(*i, &self.tail[*i].source)).unwrap_or(0);
+                self.tail.remove(oldest);
             }
             self.tail.push_back(evidence);
         }
@@ -240,6 +266,7 @@ impl Case {
             entity: self.entity.clone(),
             attack: self.attack.clone(),
             evidence: self.evidence().cloned().collect(),
+            witnesses: self.witnesses.clone(),
             explained_by: self.explained.clone(),
             // A gap just before the window may hide what would have belonged in it.
             coverage: notes.coverage(self.host.as_deref(), self.first.minus(self.window), self.last),

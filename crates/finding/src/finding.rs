@@ -35,6 +35,8 @@ pub struct Finding {
     pub attack: Vec<SmolStr>,
     /// First ten and last ten records.
     pub evidence: Vec<Evidence>,
+    /// Sources that bear it out: those of its records, and those that have seen its containers.
+    pub witnesses: Vec<SmolStr>,
     /// Who explained it, when it is explained.
     pub explained_by: Option<SmolStr>,
     /// How well its interval was observed.

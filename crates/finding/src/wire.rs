@@ -26,6 +26,8 @@ struct WireFinding {
     entity: serde_json::Map<String, serde_json::Value>,
     attack: Vec<SmolStr>,
     evidence: Vec<WireEvidence>,
+    #[serde(default)]
+    witnesses: Vec<SmolStr>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     explained_by: Option<SmolStr>,
     coverage: WireCoverage,
@@ -94,6 +96,7 @@ pub fn from_json(line: &str) -> Result<Finding, String> {
                 Ok(Evidence { sha256: e.sha256, time: time(&e.time)?, source: e.source, place })
             })
             .collect::<Result<_, String>>()?,
+        witnesses: wire.witnesses,
         explained_by: wire.explained_by,
         coverage: Coverage { state: wire.coverage.state, notes: wire.coverage.notes },
     })
@@ -124,6 +127,7 @@ fn wire(finding: &Finding) -> WireFinding {
                 place: WirePlace { file: e.place.file.clone(), record: e.place.number },
             })
             .collect(),
+        witnesses: finding.witnesses.clone(),
         explained_by: finding.explained_by.clone(),
         coverage: WireCoverage { state: finding.coverage.state.clone(), notes: finding.coverage.notes.clone() },
     }
@@ -176,6 +180,7 @@ mod tests {
                 source: "docker_events".into(),
                 place: Place { file: "events.jsonl".into(), number: 7 },
             }],
+            witnesses: vec!["docker_events".into()],
             explained_by: None,
             coverage: Coverage { state: "complete".into(), notes: vec![] },
         }
@@ -191,6 +196,7 @@ mod tests {
                 r#""first_seen":"2026-11-24T13:41:18.072015498Z","last_seen":"2026-11-24T13:41:19.000000000Z","count":20,"#,
                 r#""entity":{"image.id":"sha256:00","n":-1},"attack":["T1610"],"#,
                 r#""evidence":[{"sha256":"ff","time":"2026-11-24T13:41:18.072015498Z","source":"docker_events","where":{"file":"events.jsonl","record":7}}],"#,
+                r#""witnesses":["docker_events"],"#,
                 r#""coverage":{"state":"complete","notes":[]}}"#
             )
         );

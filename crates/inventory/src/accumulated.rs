@@ -32,6 +32,11 @@ const MEMBERS_MAX: usize = if cfg!(test) { 1_000 } else { 200_000 };
 /// Creations of one host whose records are all kept as evidence. Of more, only each group's first and last ones are.
 const EVIDENCE_ALL: usize = 10_000;
 
+/// Other witnesses that are cited for a group, how many records of each, and from how many members on it is told that one joined.
+const WITNESSES_MAX: usize = 8;
+const SIGHTINGS_EACH: usize = 2;
+const WITNESSED_FROM: u32 = 10;
+
 /// How many of a group's first, and how many of its last creations are cited.
 const CITED: usize = 10;
 
@@ -67,6 +72,8 @@ struct Group {
     tally: Tally,
     /// The create records, in order.
     records: BTreeMap<u64, Option<Arc<Provenance>>>,
+    /// Records of other witnesses that saw its members, some of each.
+    sightings: BTreeMap<SmolStr, Vec<Arc<Provenance>>>,
 }
 
 impl Row for State {
@@ -75,7 +82,8 @@ impl Row for State {
         | Step::Inspected { id, .. }
         | Step::Started { id, .. }
         | Step::Ended { id }
-        | Step::Removed { id, .. }) = step
+        | Step::Removed { id, .. }
+        | Step::Sighted { id, first: true }) = step
         else {
             return;
         };
@@ -95,6 +103,10 @@ impl Row for State {
         }
         let Some(window) = self.hosts.get_mut(&cause.host) else { return };
         if !window.members.contains_key(id) {
+            return;
+        }
+        if let Step::Sighted { .. } = step {
+            window.sighted(world, host, container, cause, out);
             return;
         }
         let (grown, dangerous) = window.recount(world, host, container);
@@ -142,6 +154,23 @@ impl HostWindow {
         let since = now.minus(WINDOW);
         while self.queue.front().is_some_and(|(at, _)| *at <= since) {
             self.drop_first();
+        }
+    }
+
+    /// Another witness saw a member. What a group's size amounts to is the same, and is told again with the first record of each witness only.
+    fn sighted(&mut self, world: &World, host: &Host, container: &Container, cause: &Event, out: &mut RowOut<'_>) {
+        let Some(member) = self.members.get(&container.id) else { return };
+        let Some(group) = self.groups.get_mut(&member.group) else { return };
+        if group.sightings.len() >= WITNESSES_MAX && !group.sightings.contains_key(&cause.source) {
+            return;
+        }
+        let records = group.sightings.entry(cause.source.clone()).or_default();
+        let first = records.is_empty();
+        if records.len() < SIGHTINGS_EACH {
+            records.extend(cause.evidence.first().cloned());
+        }
+        if first && group.tally.standing >= WITNESSED_FROM {
+            self.say(world, host, container, cause, out);
         }
     }
 
@@ -237,14 +266,16 @@ impl Group {
     /// The record at hand, then the first and the last creations.
     fn cited(&self, cause: &Event) -> Vec<Arc<Provenance>> {
         let mut cited: Vec<Arc<Provenance>> = Vec::with_capacity(2 * CITED + 1);
+        let most = 2 * CITED + WITNESSES_MAX * SIGHTINGS_EACH;
         let mut cite = |record: &Arc<Provenance>| {
-            if cited.len() <= 2 * CITED && !cited.iter().any(|known| Arc::ptr_eq(known, record)) {
+            if cited.len() <= most && !cited.iter().any(|known| Arc::ptr_eq(known, record)) {
                 cited.push(record.clone());
             }
         };
         if let Some(record) = cause.evidence.first() {
             cite(record);
         }
+        self.sightings.values().flatten().for_each(&mut cite);
         self.records.values().take(CITED).flatten().for_each(&mut cite);
         self.records.values().rev().take(CITED).flatten().for_each(&mut cite);
         cited
@@ -290,16 +321,16 @@ fn dangerous(host: &Host, container: &Container) -> bool {
 }
 
 fn placed(part: &PodPart) -> Placed {
-    Placed {
-        namespace: part.namespace.clone(),
-        actor: part.behind().map(|who| who.shown()).unwrap_or_default(),
-        node: part.node.clone(),
-    }
+    Placed { namespace: part.namespace.clone(), actor: part.behind().map(|who| who.shown()).unwrap_or_default(), node: part.node.clone() }
 }
 
 /// The image id, else the reference.
 fn group_of(container: &Container) -> SmolStr {
-    if container.image_id.is_empty() { SmolStr::from(format!("reference:{}", reference_key(&container.image))) } else { container.image_id.clone() }
+    if container.image_id.is_empty() {
+        SmolStr::from(format!("reference:{}", reference_key(&container.image)))
+    } else {
+        container.image_id.clone()
+    }
 }
 
 #[cfg(test)]
@@ -327,6 +358,32 @@ mod tests {
             play.run(&format!("c{n}"), spec("alpine:3.20", "sleep"));
         }
         assert_eq!(last(&play, FIELDS), "20 | 20 | 20 | 0");
+    }
+
+    #[test]
+    fn a_spray_cites_every_witness_and_counts_no_more_for_it() {
+        use event::system::ProcessEvent;
+        let spray = |seen: bool| {
+            let mut play = Play::new();
+            play.freezing = false;
+            for n in 0..25 {
+                let word = format!("c{n}");
+                play.run(&word, spec("alpine:3.20", "sleep"));
+                for source in ["system_process", "falco"].into_iter().filter(|_| seen) {
+                    let said = ProcessEvent { pid: 100 + n, container_id: id(&word), ..ProcessEvent::default() };
+                    play.from(source).tell(d::SYSTEM_PROCESS, Some(Fact::Process(Box::new(said)))).from("docker_events");
+                }
+            }
+            play
+        };
+        let (alone, seen) = (spray(false), spray(true));
+        assert_eq!(last(&alone, FIELDS), last(&seen, FIELDS));
+        let count = |play: &Play| play.draw(d::CONTAINER_ACCUMULATED, FIELDS).lines().count();
+        assert!(count(&seen) <= count(&alone) + 2, "{} {}", count(&alone), count(&seen));
+        let event = seen.said.iter().rev().find(|event| event.kind == d::CONTAINER_ACCUMULATED).unwrap();
+        for source in ["docker_events", "system_process", "falco"] {
+            assert!(event.evidence.iter().any(|record| record.source == source), "{source}");
+        }
     }
 
     #[test]
@@ -404,7 +461,10 @@ mod tests {
         for n in 0..25 {
             play.run(&format!("c{n}"), spec("app:1", "serve"));
         }
-        assert_eq!(last(&play, &["accumulated.standing", "accumulated.standing_new", "explained", "explained.by"]), "25 | 1 | known | shop: load test");
+        assert_eq!(
+            last(&play, &["accumulated.standing", "accumulated.standing_new", "explained", "explained.by"]),
+            "25 | 1 | known | shop: load test"
+        );
         play.run("one", spec("app:1", "serve")).run("too", spec("app:1", "serve"));
         assert_eq!(last(&play, &["accumulated.standing", "accumulated.standing_new", "explained"]), "27 | 27 | contradicted");
         assert!(play.draw(d::CONTAINER_APPEARED, &["explained"]).ends_with("contradicted\ncontradicted"));

@@ -220,6 +220,11 @@ impl Container {
         self.told_by.as_ref().map_or("", |teller| teller.division.as_str())
     }
 
+    /// Whether another source than those of its own engine has seen it.
+    pub fn seen_by_others(&self) -> bool {
+        self.witnesses.sources().any(|source| crate::witnesses::engine_of(source) != Some(self.teller()))
+    }
+
     /// Whether an inspect answer was seen.
     pub fn inspected(&self) -> bool {
         self.kept.is_some()

@@ -155,7 +155,7 @@ fn describe(
     if let Some(created) = container.created.filter(|created| !container.time_suspect && *created <= time) {
         builder.push(d::CONTAINER_AGE, (time - created).as_seconds());
     }
-    if builder.wants(d::WITNESSES) && !container.witnesses.is_empty() {
+    if builder.wants(d::WITNESSES) && container.seen_by_others() {
         builder.push(d::WITNESSES, container.witnesses.sources().cloned().collect::<Vec<SmolStr>>());
     }
     builder.push(d::EXPLAINED, explained.verdict.as_str());

@@ -93,7 +93,7 @@ pub(crate) fn carried_names(rule: &Rule) -> Vec<SmolStr> {
     let mut names: Vec<SmolStr> = Vec::new();
     let group_by = rule.correlation.iter().flat_map(|c| c.group_by.iter().cloned());
     let message = message_fields(&rule.message).into_iter().map(SmolStr::from);
-    let always = ["host.name", "container.id", "container.name", "explained.by"].map(SmolStr::new_static);
+    let always = ["host.name", "container.id", "container.name", "explained.by", "witnesses"].map(SmolStr::new_static);
     for name in rule.entity.iter().cloned().chain(message).chain(group_by).chain(always) {
         if !names.contains(&name) {
             names.push(name);

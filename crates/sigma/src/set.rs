@@ -65,6 +65,8 @@ impl Source {
         }
         match &event.fields {
             event::Fields::Derived(_) => field.and_then(|field| event.derived(field)).cloned(),
+            // Who saw a container is the inventory's to say, never a record's.
+            event::Fields::Native(_) if *field == Some(event::dictionary::WITNESSES) => None,
             event::Fields::Native(_) => {
                 let mut found = Vec::new();
                 event.each_native(path, &mut |v| {

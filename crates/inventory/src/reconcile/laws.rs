@@ -283,7 +283,11 @@ proptest! {
             play.wait(60.0);
             let kinds = [d::CONTAINER_CREATED, d::CONTAINER_STARTED, d::CONTAINER_ENDED, d::CONTAINER_REMOVED, d::DISCREPANCY_SEEN];
             let lines: Vec<String> = kinds.iter().map(|kind| play.draw(*kind, &["event.name", "container.id"])).collect();
-            (lines, play.draw(d::CONTAINER_ACCUMULATED, &["accumulated.created", "accumulated.standing"]))
+            // The first record of each witness tells a group's size again, so that it is cited; the size is the same.
+            let sizes = play.draw(d::CONTAINER_ACCUMULATED, &["accumulated.created", "accumulated.standing"]);
+            let mut sizes: Vec<String> = sizes.lines().map(ToOwned::to_owned).collect();
+            sizes.dedup();
+            (lines, sizes)
         };
         prop_assert_eq!(run(true), run(false));
     }
