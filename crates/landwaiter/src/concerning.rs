@@ -10,16 +10,24 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Lists are left out, because an answer is kept whole or not at all.
 pub fn only_run(records: Vec<Record>, run: &str) -> Vec<Record> {
     let label = label(run);
-    let mut ids = BTreeSet::new();
-    for record in &records {
-        if let Some(text) = text(record)
-            && text.contains(&label)
-            && !is_list(record)
-        {
-            ids.extend(id_of(text));
-        }
-    }
-    records.into_iter().filter(|record| concerns(record, &label, &ids)).collect()
+    let ids = ids(&records, run);
+    let addresses = addresses(&records, &ids);
+    records.into_iter().filter(|record| concerns(record, &label, &ids, &addresses)).collect()
+}
+
+/// Ids of the things that bear the label of the run.
+pub fn ids(records: &[Record], run: &str) -> BTreeSet<String> {
+    let label = label(run);
+    let labelled = records.iter().filter(|record| !is_list(record)).filter_map(text).filter(|text| text.contains(&label));
+    labelled.filter_map(id_of).collect()
+}
+
+/// Addresses that the run's containers held, as connections name them.
+fn addresses(records: &[Record], ids: &BTreeSet<String>) -> BTreeSet<String> {
+    let inspected = records.iter().filter(|record| record.source == "docker_container").filter_map(text);
+    let ours = inspected.filter(|text| id_of(text).is_some_and(|id| ids.contains(&id)));
+    let address = |part: &str| part.split('"').next().filter(|address| !address.is_empty()).map(|address| format!("={address} "));
+    ours.flat_map(|text| text.split(r#""IPAddress":""#).skip(1).filter_map(address).collect::<Vec<_>>()).collect()
 }
 
 /// A run's label, as it stands in events and answers.
@@ -32,12 +40,13 @@ pub fn is_of_the_engine(record: &Record) -> bool {
     matches!(record.source.as_str(), "docker_info" | "sensor") || record.body == Body::Tick
 }
 
-fn concerns(record: &Record, label: &str, ids: &BTreeSet<String>) -> bool {
+fn concerns(record: &Record, label: &str, ids: &BTreeSet<String>, addresses: &BTreeSet<String>) -> bool {
     let Some(text) = text(record) else { return true };
     let ours = text.contains(label) || ids.iter().any(|id| text.contains(id.as_str()));
     match record.source.as_str() {
         _ if is_list(record) => false,
-        "docker_info" | "docker_image" => true,
+        "docker_info" | "docker_image" | "netfilter" => true,
+        "conntrack" => addresses.iter().any(|address| text.contains(address.as_str())),
         "docker_events" => ours || text.contains(r#""Type":"image""#) || text.contains(r#""Type":"daemon""#),
         "sensor" => ours || !text.contains(r#""Missed""#),
         // The networks of the engine itself name every container that is on them.
@@ -48,6 +57,7 @@ fn concerns(record: &Record, label: &str, ids: &BTreeSet<String>) -> bool {
 
 fn is_list(record: &Record) -> bool {
     matches!(record.source.as_str(), "docker_containers" | "docker_images" | "docker_networks" | "docker_volumes")
+        || matches!(record.source.as_str(), "podman_containers" | "containerd_containers")
 }
 
 /// A record's text.
@@ -119,6 +129,11 @@ mod tests {
             record("docker_container", r#"{"Id":"other1","Config":{"Labels":{"landwaiter.run":"r12"}}}"#),
             record("docker_exec", r#"{"ID":"e1","ContainerID":"mine01"}"#),
             record("docker_network", r#"{"Name":"bridge","Id":"bridge0","Containers":{"mine01":{}}}"#),
+            record("system_process", r#"{"landwaiter_process":"exec","pid":7,"cgroup":"/docker/mine01"}"#),
+            record("system_process", r#"{"landwaiter_process":"exec","pid":8,"cgroup":"/docker/other1"}"#),
+            record("docker_container", r#"{"Id":"mine01","NetworkSettings":{"Networks":{"bridge":{"IPAddress":"172.17.0.2"}}}}"#),
+            record("conntrack", "[1.0]\t    [NEW] tcp      6 src=172.17.0.2 dst=10.0.0.1 sport=1 dport=2"),
+            record("conntrack", "[1.0]\t    [NEW] tcp      6 src=172.17.0.22 dst=10.0.0.1 sport=1 dport=2"),
             record("sensor", r#"{"of":"docker_events","note":"Started"}"#),
             record("sensor", r#"{"of":"docker_events","note":{"Missed":{"object":"container","id":"other1"}}}"#),
         ];
@@ -130,6 +145,9 @@ mod tests {
                 r#"{"Name":"n","Id":"net001","Labels":{"landwaite"#,
                 r#"{"Type":"container","Action":"create","Actor":"#,
                 r#"{"ID":"e1","ContainerID":"mine01"}"#,
+                r#"{"landwaiter_process":"exec","pid":7,"cgroup":"#,
+                r#"{"Id":"mine01","NetworkSettings":{"Networks":{"#,
+                "[1.0]\t    [NEW] tcp      6 src=172.17.0.2 dst=",
                 r#"{"of":"docker_events","note":"Started"}"#,
             ]
         );

@@ -4,9 +4,10 @@ mod leftovers;
 mod script;
 mod trial;
 
-use crate::live::{self, EngineArgs, Interrupted};
+use crate::live::{self, Interrupted};
 use crate::load::{self, Detection};
 use crate::ui::{Failure, Ui};
+use crate::witnesses::WitnessArgs;
 use crate::{Exit, cli, render};
 use anstyle::{AnsiColor, Style};
 use event::Span;
@@ -42,7 +43,7 @@ pub struct Args {
     #[arg(long, short, value_enum, default_value = "human", value_name = "FORMAT")]
     output: Output,
     #[command(flatten)]
-    engine: EngineArgs,
+    witnesses: WitnessArgs,
     #[command(flatten)]
     detection: Detection,
 }
@@ -66,7 +67,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let interrupted = live::remember_signals()?;
-    let client = args.engine.connect()?;
+    let client = args.witnesses.engine.connect()?;
     let image = live::image_name();
     if !client.get(&format!("/images/{image}/json")).map_err(|e| live::refused(&e))?.is_good() {
         return Err(Failure::new(format!("find the image {image} on this engine"))
@@ -74,6 +75,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Exit, Failure> {
     }
     let stage = trial::Stage {
         client: &client,
+        witnesses: &args.witnesses,
         rules: &rules,
         context: &context,
         image: &image,

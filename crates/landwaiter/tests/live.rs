@@ -300,12 +300,42 @@ fn the_doctor_says_whose_logs_cannot_be_read() {
         report["logs"]["unreadable"].as_array().expect("a list").iter().filter_map(|c| c["name"].as_str()).collect();
     assert!(unreadable.contains(&format!("{}-mute", bench.run).as_str()), "{unreadable:?}");
     assert!(!unreadable.contains(&format!("{}-heard", bench.run).as_str()), "{unreadable:?}");
-    assert!(report["strategies"].as_array().is_some_and(|all| !all.is_empty() && all.iter().all(|s| s["state"] == "armed")), "{report}");
+    let state = |name: &str| {
+        let all = report["strategies"].as_array().expect("a list");
+        all.iter().find(|s| s["strategy"] == name).map(|s| s["state"].clone())
+    };
+    assert_eq!(state("privileged-container"), Some("armed".into()), "{report}");
+    let docker = report["witnesses"].as_array().expect("a list").iter().find(|w| w["name"] == "docker").expect("the engine");
+    assert!(docker["state"] == "following" && docker["health"]["records"].as_u64().is_some_and(|n| n > 5), "{docker}");
+}
+
+#[test]
+fn the_doctor_lists_every_witness_with_what_is_lost_without_it() {
+    let output = landwaiter(&["doctor", "--output", "json", "--for", "300ms"], None);
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    for def in source::collect::COLLECTORS {
+        let witness = report["witnesses"].as_array().expect("a list").iter().find(|w| w["name"] == def.name).expect(def.name);
+        let is_followed = witness["state"] == "following" || witness["state"] == "impaired";
+        assert!(is_followed == witness["health"].is_object(), "{witness}");
+        assert!(is_followed || witness["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{witness}");
+        assert!(witness["blind"].as_str().is_some_and(|text| !text.is_empty()), "{witness}");
+    }
+    for def in source::SOURCES {
+        assert!(
+            report["sources"].as_array().expect("a list").iter().any(|s| s["name"] == def.name && s["kind"] == def.witness.as_str()),
+            "{}",
+            def.name
+        );
+    }
+    let left_out = landwaiter(&["doctor", "--output", "json", "--only", "usage", "--for", "100ms"], None);
+    let report: Value = serde_json::from_slice(&left_out.stdout).expect("JSON");
+    let all = report["witnesses"].as_array().expect("a list");
+    assert!(all.iter().all(|w| (w["state"] == "unasked") == (w["name"] != "usage")), "{report}");
 }
 
 #[test]
 fn without_an_engine_the_doctor_says_so_and_every_strategy_is_blind() {
-    let output = landwaiter(&["doctor", "--output", "json", "--engine", "unix:///nowhere/docker.sock"], None);
+    let output = landwaiter(&["doctor", "--output", "json", "--only", "docker", "--engine", "unix:///nowhere/docker.sock"], None);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("is it running"), "{}", stderr(&output));
     let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");

@@ -176,54 +176,19 @@ fn strings(names: &[event::SmolStr]) -> Vec<String> {
     names.iter().map(ToString::to_string).collect()
 }
 
-/// What can stand in for one another: sources of one group tell the same in the words of different products.
-fn group(kind: &str) -> &'static str {
-    match kind {
-        "orchestrator" | "runtime" => "containers",
-        "network" => "network",
-        "system" => "system",
-        _ => "",
-    }
-}
-
-/// Whose words a source is in.
-fn family(source: &str) -> &str {
-    match source {
-        "system_process" | "system_usage" => source,
-        _ => source.split('_').next().unwrap_or(source),
-    }
-}
-
-/// A strategy is blind when, of something that it needs to see, no product's words are there whole; half blind when one that is there is not there whole, or
-/// when something that would help it is missing.
+/// A strategy is blind when something that it needs is told by nobody, half blind when something is that would help it. What is declared as `a | b` is told
+/// when one of them answers.
 fn armament(id: &str, needed: &[String], wanted: &[String], sources: &Sources) -> Armament {
-    let there: BTreeMap<&str, &Source> = sources.iter().map(|source| (source.name.as_str(), source)).collect();
-    let answers = |name: &str| there.get(name).is_some_and(|source| source.missing.is_empty());
-    let mut groups: BTreeMap<&str, BTreeMap<&str, Vec<&String>>> = BTreeMap::new();
-    for name in needed {
-        let group = there.get(name.as_str()).map_or("", |source| group(source.kind));
-        groups.entry(group).or_default().entry(family(name)).or_default().push(name);
-    }
-    let (mut state, mut missing) = (State::Armed, Vec::new());
-    for families in groups.values() {
-        let is_whole = |names: &Vec<&String>| names.iter().all(|name| answers(name));
-        let is_in_part = |names: &Vec<&String>| names.iter().any(|name| answers(name));
-        let one_is_whole = families.values().any(is_whole);
-        let lacking = families.values().filter(|names| !is_whole(names) && (!one_is_whole || is_in_part(names)));
-        let lacking: Vec<String> = lacking.flatten().filter(|name| !answers(name)).map(|name| (*name).clone()).collect();
-        if !one_is_whole {
-            state = State::Blind;
-        } else if !lacking.is_empty() && state == State::Armed {
-            state = State::HalfBlind;
-        }
-        missing.extend(lacking);
-    }
-    let helpful: Vec<String> = wanted.iter().filter(|name| !answers(name)).cloned().collect();
-    if !helpful.is_empty() && state == State::Armed {
-        state = State::HalfBlind;
-    }
-    missing.extend(helpful);
-    Armament { strategy: id.to_owned(), state, missing }
+    let answers = |name: &str| sources.iter().any(|source| source.name == name && source.missing.is_empty());
+    let told = |declared: &str| declared.split('|').any(|name| answers(name.trim()));
+    let missing = |names: &[String]| -> Vec<String> { names.iter().filter(|names| !told(names)).cloned().collect() };
+    let (blind, half) = (missing(needed), missing(wanted));
+    let state = match (blind.is_empty(), half.is_empty()) {
+        (false, _) => State::Blind,
+        (true, false) => State::HalfBlind,
+        (true, true) => State::Armed,
+    };
+    Armament { strategy: id.to_owned(), state, missing: blind.into_iter().chain(half).collect() }
 }
 
 /// Sockets of other engines: what runs there is not seen through this one.
@@ -279,13 +244,11 @@ mod tests {
     }
 
     #[test]
-    fn one_products_words_can_stand_in_for_anothers_but_not_for_another_kind_of_witness() {
-        let needed: Vec<String> = ["docker_events", "docker_container", "podman_events", "system_process"].map(str::to_owned).into();
+    fn of_alternatives_one_is_enough() {
+        let needed = ["docker_events | podman_events".to_owned(), "system_process".to_owned()];
         let of = |missing: &[&str]| armament("x", &needed, &[], &sources(missing));
         assert_eq!(of(&["podman_events"]).state, State::Armed, "there is no Podman here");
-        let part = of(&["docker_container"]);
-        assert_eq!((part.state, part.missing), (State::HalfBlind, vec!["docker_container".to_owned()]));
-        assert_eq!(of(&["podman_events", "docker_events"]).state, State::Blind);
+        assert_eq!(of(&["podman_events", "docker_events"]).missing, ["docker_events | podman_events"]);
         assert_eq!(of(&["system_process"]).state, State::Blind);
     }
 

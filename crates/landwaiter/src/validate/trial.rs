@@ -1,16 +1,18 @@
-//! One scenario on the live engine: a collector and an engine of its own, the script beside them.
+//! One scenario on the live engine: collectors and an engine of its own, the script beside them.
 
 use super::leftovers::Leftovers;
 use super::script::Script;
 use crate::concerning;
-use crate::live::{self, Interrupted};
+use crate::live::Interrupted;
 use crate::ui::{Failure, Ui};
+use crate::witnesses::WitnessArgs;
 use engine::{Engine, Rules};
-use event::{Body, Record, Time};
+use event::{Body, Place, Record, Time};
 use finding::{Change, Finding, Status};
 use inventory::{Context, Inventory};
 use serde::Serialize;
-use source::collect::{Client, Live};
+use source::collect::Client;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use strategy::{Scenario, Strategy};
 
@@ -23,6 +25,8 @@ const COPIES_MAX: u32 = 40;
 pub struct Stage<'a> {
     /// For looking and cleaning up.
     pub client: &'a Client,
+    /// What is listened to.
+    pub witnesses: &'a WitnessArgs,
     /// The rules.
     pub rules: &'a Rules,
     /// What is known and accepted.
@@ -128,7 +132,7 @@ impl Trial<'_> {
         }
         let stage = self.stage;
         let leftovers = Leftovers::of(stage.client, &self.run);
-        let live = Live::start(stage.client.address().clone()).map_err(|e| live::refused(&e))?;
+        let (live, _) = stage.witnesses.start()?;
         let stopper = live.stopper();
         let mut engine = Engine::new(stage.rules.clone(), Inventory::new(stage.context.clone()));
         let mut watch = Watch { records: Vec::new(), changes: Vec::new() };
@@ -191,6 +195,13 @@ impl Trial<'_> {
     }
 }
 
+/// What belongs to a run.
+struct Ours {
+    places: BTreeSet<Place>,
+    ids: BTreeSet<String>,
+    run: String,
+}
+
 /// What came, and what was found.
 struct Watch {
     records: Vec<Record>,
@@ -240,17 +251,18 @@ impl Watch {
         Silent { containers: self.creations(trial).len(), seconds, complaint, others }
     }
 
-    /// Record numbers that concern the run.
-    fn ours(&self, trial: &Trial<'_>) -> std::collections::BTreeSet<u64> {
-        concerning::only_run(self.records.clone(), &trial.run)
-            .iter()
-            .filter(|record| !concerning::is_of_the_engine(record))
-            .map(|r| r.place.number)
-            .collect()
+    /// What concerns the run.
+    fn ours(&self, trial: &Trial<'_>) -> Ours {
+        let records = concerning::only_run(self.records.clone(), &trial.run);
+        let places = records.into_iter().filter(|record| !concerning::is_of_the_engine(record)).map(|record| record.place).collect();
+        Ours { places, ids: concerning::ids(&self.records, &trial.run), run: trial.run.clone() }
     }
 
-    fn is_about(&self, finding: &Finding, ours: &std::collections::BTreeSet<u64>) -> bool {
-        finding.evidence.iter().any(|evidence| ours.contains(&evidence.place.number))
+    /// A finding is the run's when one of its records is, or when it names something of the run: what the kernel says of a container bears no label.
+    fn is_about(&self, finding: &Finding, ours: &Ours) -> bool {
+        let names = |value: &str| value.contains(&ours.run) || (value.len() >= 12 && ours.ids.iter().any(|id| id.starts_with(value)));
+        finding.evidence.iter().any(|evidence| ours.places.contains(&evidence.place))
+            || finding.entity.iter().any(|(_, value)| names(&value.to_string()))
     }
 
     /// When the run's containers were created.

@@ -37,9 +37,9 @@ fn find(around: &Surroundings) -> Presence {
         Err(reason) => return Presence::denied(reason, ""),
     };
     let Address::Unix(path) = &address else { return Presence::Present(at(address)) };
-    // Podman's own collector follows that socket, unless it was named.
-    if around.host.is_none() && path.ends_with("podman/podman.sock") {
-        return Presence::absent("no Docker engine listens here", "");
+    // Podman speaks Docker's words as well, but its own collector knows more of them.
+    if path.as_os_str().as_encoded_bytes().ends_with(b"podman.sock") {
+        return Presence::absent("no Docker engine listens here, but Podman", "");
     }
     match UnixStream::connect(path) {
         Ok(_) => Presence::Present(at(address)),
