@@ -478,6 +478,8 @@ pub struct NetworkSpec {
     pub labels: Vec<(SmolStr, SmolStr)>,
     /// Containers on it now: id and address with prefix length.
     pub containers: Vec<(SmolStr, SmolStr)>,
+    /// Addresses that the host itself has on it.
+    pub gateways: Vec<SmolStr>,
 }
 
 /// Something that happened to a volume.

@@ -85,7 +85,7 @@ impl Deriver for Inventory {
         self.state.world.reading.clone_from(&out.wanted_fields);
         while let Some((row, key)) = self.state.timers.pop(now) {
             if row == WORLD_ROW {
-                if let Some((cause, moved)) = self.state.world.fire(&key, now) {
+                if let Some((cause, moved)) = self.state.world.fire(&key, now, &mut self.state.timers) {
                     self.state.tell(moved, &cause, out);
                 }
             } else {

@@ -4,8 +4,10 @@
 //! `Inspected` may be told with the create event, or a timer, as its cause, when the answer came before them: read the spec from the world.
 
 use crate::id::Id;
+use crate::party::Seen;
 use event::SmolStr;
 use event::fact::{ContainerSpec, EngineSpec, NetworkSpec};
+use event::flow::{Flow, FlowOutcome};
 use std::sync::Arc;
 
 /// One movement of the world.
@@ -191,6 +193,25 @@ pub enum Step {
     Cluster,
     /// A network witness said something; the fact says what.
     Wire,
+    /// A flow, once, with both its ends.
+    FlowSeen {
+        /// What is known of it.
+        seen: Arc<Seen>,
+    },
+    /// Whether a flow that was told came to something is known now, or will never be.
+    FlowSettled {
+        /// The flow, as it was told.
+        seen: Arc<Seen>,
+        /// What became of it.
+        outcome: FlowOutcome,
+    },
+    /// A flow that was told is over.
+    FlowEnded {
+        /// The flow, as it was told.
+        seen: Arc<Seen>,
+        /// What is known of it at its end.
+        flow: Box<Flow>,
+    },
     /// A system witness said something; the fact says what.
     Kernel,
     /// A process was seen in a container that no runtime has told of, for the first time or again after its last process had ended. `Host::kernel` has it.

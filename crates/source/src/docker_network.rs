@@ -47,5 +47,6 @@ pub(crate) fn network_spec(root: &Fields<'_>) -> NetworkSpec {
         subnets: root.object("IPAM").objects("Config").iter().map(|config| config.text("Subnet")).filter(|s| !s.is_empty()).collect(),
         labels: root.pairs("Labels"),
         containers: root.members("Containers").iter().map(|(id, at)| (SmolStr::new(id), at.text("IPv4Address"))).collect(),
+        gateways: root.object("IPAM").objects("Config").iter().map(|config| config.text("Gateway")).filter(|s| !s.is_empty()).collect(),
     }
 }
