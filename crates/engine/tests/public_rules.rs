@@ -31,13 +31,16 @@ fn exec(pid: u32, exe: &str, args: &[&str], more: &str) -> String {
 }
 
 fn found(rules: Vec<sigma::Rule>, lines: &[String]) -> BTreeSet<String> {
+    found_in_one(rules, &lines.join("\n"))
+}
+
+fn found_in_one(rules: Vec<sigma::Rule>, text: &str) -> BTreeSet<String> {
     let (set, problems) = sigma::RuleSet::compile(rules);
     assert!(problems.iter().all(|problem| problem.gravity < Gravity::Error), "{problems:#?}");
     let cards: Vec<RuleCard> = set.rules().iter().map(card).collect();
     let mut engine = Engine::new(Rules { set: Arc::new(set), cards: Arc::new(cards) }, Inventory::new(Context::default()));
-    let bytes: Arc<[u8]> = Arc::from(lines.join("\n").as_bytes());
+    let bytes: Arc<[u8]> = Arc::from(text.as_bytes());
     let records: Vec<Prepared> = Reader::over([(PathBuf::from("records"), bytes)], &ReadOptions::default()).collect();
-    assert_eq!(records.len(), lines.len());
     let mut out = Found::default();
     drive(records, &mut engine, &mut out);
     out.0
@@ -88,6 +91,54 @@ fn public_rules_on_processes_fire_on_what_the_kernel_says() {
         assert!(found.contains(title), "{title} is not among {found:#?}");
     }
     assert!(found.len() < 16, "nine programs are not {} findings: {found:#?}", found.len());
+}
+
+#[test]
+fn public_rules_on_connections_fire_on_what_the_network_says() {
+    let Some(rules) = public_rules("rules/linux/network_connection/") else { return };
+    let line = |second: u8, kind: &str, to: &str, port: u16, more: &str| {
+        format!(
+            r#"{{"timestamp":"2026-11-24T13:41:{second:02}.072015+0000","flow_id":{second},"event_type":"{kind}","src_ip":"172.17.0.2","src_port":45712,"dest_ip":"{to}","dest_port":{port},"proto":"TCP"{more}}}"#
+        )
+    };
+    // Whose address it is, the engine says: a connection went out from here only when it was a container's.
+    let web = format!(
+        r#"{{"Id":"{0}","Created":"2026-11-24T13:40:00Z","Path":"web","Args":[],"Name":"/web","State":{{"Status":"running","Running":true,"Pid":33,"StartedAt":"2026-11-24T13:40:01Z"}},"Image":"sha256:{0}","HostConfig":{{"NetworkMode":"default"}},"Config":{{"Image":"web:1"}},"NetworkSettings":{{"Networks":{{"bridge":{{"NetworkID":"{0}","IPAddress":"172.17.0.2"}}}}}}}}"#,
+        &DOCKER[8..]
+    );
+    let lines = [
+        web,
+        line(18, "tls", "198.51.100.7", 443, r#","tls":{"sni":"xmrpool.eu"}"#),
+        line(
+            19,
+            "flow",
+            "198.51.100.8",
+            4444,
+            r#","flow":{"pkts_toserver":9,"pkts_toclient":7,"bytes_toserver":900,"bytes_toclient":700,"state":"closed"}"#,
+        ),
+        line(
+            20,
+            "flow",
+            "198.51.100.9",
+            443,
+            r#","flow":{"pkts_toserver":9,"pkts_toclient":7,"bytes_toserver":900,"bytes_toclient":700,"state":"closed"}"#,
+        ),
+    ];
+    let found = found(rules, &lines);
+    let titles: Vec<&str> = found.iter().map(String::as_str).collect();
+    assert_eq!(titles, ["Linux Crypto Mining Pool Connections", "Potentially Suspicious Malware Callback Communication - Linux"]);
+}
+
+#[test]
+fn public_rules_on_audit_records_fire_on_what_auditd_writes() {
+    let Some(rules) = public_rules("rules/linux/auditd/") else { return };
+    assert!(rules.len() >= 40, "only {} rules on audit records load", rules.len());
+    let lines = [
+        "type=SYSCALL msg=audit(1795527678.072:1): arch=c000003e syscall=59 success=yes exit=0 a0=1 a1=2 a2=3 a3=4 items=2 ppid=1 pid=9 auid=4294967295 uid=0 gid=0 euid=0 tty=pts0 ses=1 comm=\"chattr\" exe=\"/usr/bin/chattr\" key=\"x\"",
+        "type=EXECVE msg=audit(1795527678.072:1): argc=3 a0=\"chattr\" a1=\"-i\" a2=\"/etc/passwd\"",
+    ];
+    let found = found_in_one(rules, &lines.join("\n"));
+    assert!(found.contains("Remove Immutable File Attribute - Auditd"), "{found:#?}");
 }
 
 /// The rules of a folder of the archive; `None`, said aloud, where it is not there. A field that a rule names and nobody has is told, and refuses nothing.
