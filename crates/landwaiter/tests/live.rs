@@ -311,7 +311,7 @@ fn the_doctor_says_whose_logs_cannot_be_read() {
 
 #[test]
 fn the_doctor_lists_every_witness_with_what_is_lost_without_it() {
-    let output = landwaiter(&["doctor", "--output", "json", "--for", "300ms"], None);
+    let output = landwaiter(&["doctor", "--output", "json", "--for", "1s"], None);
     let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     for def in source::collect::COLLECTORS {
         let witness = report["witnesses"].as_array().expect("a list").iter().find(|w| w["name"] == def.name).expect(def.name);
@@ -327,7 +327,7 @@ fn the_doctor_lists_every_witness_with_what_is_lost_without_it() {
             def.name
         );
     }
-    let left_out = landwaiter(&["doctor", "--output", "json", "--only", "usage", "--for", "100ms"], None);
+    let left_out = landwaiter(&["doctor", "--output", "json", "--only", "usage", "--for", "1s"], None);
     let report: Value = serde_json::from_slice(&left_out.stdout).expect("JSON");
     let all = report["witnesses"].as_array().expect("a list");
     assert!(all.iter().all(|w| (w["state"] == "unasked") == (w["name"] != "usage")), "{report}");
