@@ -4,6 +4,7 @@
 //! is reachable is therefore worked out before and after each change. A pod's coming is no change of what is declared.
 
 use crate::container::Container;
+use crate::context::Context;
 use crate::host::Host;
 use crate::id::Id;
 use crate::reach::state::{Kept, Member, Pairs};
@@ -39,6 +40,12 @@ struct Cluster {
     leaving: BTreeMap<SmolStr, Time>,
 }
 
+/// How a change came: by which request, if any, and what the operator declared.
+struct Asked<'a> {
+    request: Option<&'a ApiRequest>,
+    context: &'a Context,
+}
+
 /// One change, as a sentence names it.
 struct Cause<'a> {
     word: &'static str,
@@ -63,10 +70,10 @@ impl Row for State {
         }
         let Some(cluster) = self.clusters.get_mut(&cause.host) else { return };
         match cause.fact() {
-            Some(Fact::Request(request)) => cluster.request(request, cause, out),
+            Some(Fact::Request(request)) => cluster.request(request, &world.context, cause, out),
             Some(Fact::Object(said)) => {
                 let gone = said.change == ObjectChange::Deleted;
-                cluster.object(&said.object, gone, None, cause, out);
+                cluster.object(&said.object, gone, &Asked { request: None, context: &world.context }, cause, out);
             }
             Some(Fact::Objects(list)) => cluster.kept.listed(&list.kind, &list.items),
             _ => {}
@@ -75,12 +82,13 @@ impl Row for State {
 }
 
 impl Cluster {
-    fn request(&mut self, request: &ApiRequest, cause: &Event, out: &mut RowOut<'_>) {
+    fn request(&mut self, request: &ApiRequest, context: &Context, cause: &Event, out: &mut RowOut<'_>) {
         let done = request.stage == "ResponseComplete" && request.code.is_some_and(|code| code < 400) && !request.dry_run;
         let writes = matches!(request.verb.as_str(), "create" | "update" | "patch" | "delete" | "deletecollection");
         if !done || !writes || !matches!(request.subresource.as_str(), "" | "status" | "ephemeralcontainers") {
             return;
         }
+        let asked = &Asked { request: Some(request), context };
         match request.verb.as_str() {
             "delete" => {
                 if request.resource == "namespaces" {
@@ -97,11 +105,11 @@ impl Cluster {
                 };
                 let object =
                     Object { kind: kind.into(), namespace: request.namespace.clone(), name: request.name.clone(), ..Object::default() };
-                self.object(&object, true, Some(request), cause, out);
+                self.object(&object, true, asked, cause, out);
             }
             "deletecollection" => {
                 for item in &request.items {
-                    self.object(item, true, Some(request), cause, out);
+                    self.object(item, true, asked, cause, out);
                 }
             }
             // What was asked for is what came of it, unless it was a patch: that says a part only.
@@ -114,14 +122,14 @@ impl Cluster {
                     if object.name.is_empty() {
                         object.name = request.name.clone();
                     }
-                    self.object(&object, false, Some(request), cause, out);
+                    self.object(&object, false, asked, cause, out);
                 }
                 _ => {}
             },
         }
     }
 
-    fn object(&mut self, object: &Object, gone: bool, request: Option<&ApiRequest>, cause: &Event, out: &mut RowOut<'_>) {
+    fn object(&mut self, object: &Object, gone: bool, asked: &Asked<'_>, cause: &Event, out: &mut RowOut<'_>) {
         let place = format!("{}/{}", object.namespace, object.name);
         match (&object.body, object.kind.as_str()) {
             (_, "NetworkPolicy") if gone => {
@@ -137,8 +145,8 @@ impl Cluster {
                     namespace: &object.namespace,
                 };
                 match before {
-                    Some(_) => self.policy(&key, before, None, &change, request, cause, out),
-                    None => self.deleted_unknown(&change, request, cause, out),
+                    Some(_) => self.policy(&key, before, None, &change, asked, cause, out),
+                    None => self.deleted_unknown(&change, asked, cause, out),
                 }
             }
             (Body::NetworkPolicy(spec), _) => {
@@ -153,19 +161,19 @@ impl Cluster {
                     None => ("policy_added", format!("policy {place} was added")),
                 };
                 let change = Cause { word, told, name: place, namespace: &object.namespace };
-                self.policy(&key, before, after, &change, request, cause, out);
+                self.policy(&key, before, after, &change, asked, cause, out);
             }
             (_, "Namespace") if gone => self.kept.namespace_gone(&object.name),
             (_, "Namespace") => {
                 let before = self.kept.namespace(&object.name, &object.labels);
                 if let Some(before) = before {
-                    self.namespace(&object.name, &before, request, cause, out);
+                    self.namespace(&object.name, &before, asked, cause, out);
                 }
             }
             (_, "Pod") if gone => self.kept.pod_gone(&object.namespace, &object.name),
             (Body::Pod(spec), _) => {
                 if let Some((was, is)) = self.kept.pod_seen(object, spec) {
-                    self.relabelled(&place, &was, &is, request, cause, out);
+                    self.relabelled(&place, &was, &is, asked, cause, out);
                 }
             }
             _ => {}
@@ -173,7 +181,7 @@ impl Cluster {
     }
 
     /// A policy went of which no record had said what it holds back.
-    fn deleted_unknown(&self, change: &Cause<'_>, request: Option<&ApiRequest>, cause: &Event, out: &mut RowOut<'_>) {
+    fn deleted_unknown(&self, change: &Cause<'_>, asked: &Asked<'_>, cause: &Event, out: &mut RowOut<'_>) {
         if !out.wants(d::POLICY_WIDENED) {
             return;
         }
@@ -184,7 +192,7 @@ impl Cluster {
         builder.push(d::K8S_NAMESPACE, change.namespace);
         builder.push(d::POLICY_ASSUMED, true);
         builder.push(d::POLICY_TEARDOWN, self.leaving.contains_key(change.namespace));
-        asked_by(&mut builder, request);
+        asked_by(&mut builder, asked, cause.at);
         out.emit(builder.build());
     }
 
@@ -196,7 +204,7 @@ impl Cluster {
         before: Option<Arc<NetworkPolicySpec>>,
         after: Option<Arc<NetworkPolicySpec>>,
         change: &Cause<'_>,
-        request: Option<&ApiRequest>,
+        asked: &Asked<'_>,
         cause: &Event,
         out: &mut RowOut<'_>,
     ) {
@@ -227,11 +235,11 @@ impl Cluster {
             .filter(|direction| [&before, &after].into_iter().flatten().any(|spec| governs(spec, *direction)))
             .collect();
         let all_pods = after.as_ref().or(before.as_ref()).is_some_and(|spec| spec.pods == Selector::default());
-        self.compare(&then, &now, &directions, (assumed, all_pods), touched, |member| (member, member), change, request, cause, out);
+        self.compare(&then, &now, &directions, (assumed, all_pods), touched, |member| (member, member), change, asked, cause, out);
     }
 
     /// A namespace's labels changed: its pods may reach, or be reached, by other rules.
-    fn namespace(&self, name: &SmolStr, before: &Pairs, request: Option<&ApiRequest>, cause: &Event, out: &mut RowOut<'_>) {
+    fn namespace(&self, name: &SmolStr, before: &Pairs, asked: &Asked<'_>, cause: &Event, out: &mut RowOut<'_>) {
         let now = self.kept.declared();
         if !out.wants(d::POLICY_WIDENED) || now.namespaces.get(name.as_str()) == Some(&before.as_slice()) {
             return;
@@ -253,22 +261,14 @@ impl Cluster {
             |member| member.namespace == *name,
             |member| (member, member),
             &change,
-            request,
+            asked,
             cause,
             out,
         );
     }
 
     /// A pod's labels changed: other policies select it.
-    fn relabelled(
-        &self,
-        place: &str,
-        was: &Arc<Member>,
-        is: &Arc<Member>,
-        request: Option<&ApiRequest>,
-        cause: &Event,
-        out: &mut RowOut<'_>,
-    ) {
+    fn relabelled(&self, place: &str, was: &Arc<Member>, is: &Arc<Member>, asked: &Asked<'_>, cause: &Event, out: &mut RowOut<'_>) {
         if !out.wants(d::POLICY_WIDENED) {
             return;
         }
@@ -288,7 +288,7 @@ impl Cluster {
             |member| *member == **is,
             |member| if *member == **is { (was, member) } else { (member, member) },
             &change,
-            request,
+            asked,
             cause,
             out,
         );
@@ -304,7 +304,7 @@ impl Cluster {
         touched: impl Fn(&Member) -> bool,
         sides: impl Fn(&'a Member) -> (&'a Member, &'a Member),
         change: &Cause<'_>,
-        request: Option<&ApiRequest>,
+        asked: &Asked<'_>,
         cause: &Event,
         out: &mut RowOut<'_>,
     ) {
@@ -330,16 +330,24 @@ impl Cluster {
         builder.push(d::POLICY_TEARDOWN, teardown);
         builder.push(d::POLICY_ASSUMED, assumed);
         builder.push(d::POLICY_ALL_PODS, all_pods);
-        asked_by(&mut builder, request);
+        asked_by(&mut builder, asked, cause.at);
         out.emit(builder.build());
     }
 }
 
-/// Who asked for it, where a request says so.
-fn asked_by(builder: &mut DerivedBuilder, request: Option<&ApiRequest>) {
-    match request {
-        Some(request) => Who::of(request, |_, _| SmolStr::default()).fields(builder),
-        None => builder.push(d::ACTOR, "unknown"),
+/// Who asked for it, where a request says so, and what the operator's context says of that.
+fn asked_by(builder: &mut DerivedBuilder, asked: &Asked<'_>, time: Time) {
+    let Some(request) = asked.request else {
+        builder.push(d::ACTOR, "unknown");
+        builder.push(d::EXPLAINED, "unknown");
+        return;
+    };
+    let who = Who::of(request, |_, _| SmolStr::default());
+    who.fields(builder);
+    let explained = asked.context.explain_request(&who, request, time);
+    builder.push(d::EXPLAINED, explained.verdict.as_str());
+    if let Some(by) = explained.by {
+        builder.push(d::EXPLAINED_BY, by);
     }
 }
 
