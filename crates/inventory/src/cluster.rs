@@ -262,6 +262,10 @@ impl Cluster {
 
     /// Whether what a controller makes for a workload now is ordinary: it, or one above it, had stood for a while, and was not lately made larger and other.
     pub fn is_settled(&self, key: &SmolStr, now: Time) -> bool {
+        // A DaemonSet makes one for each node: however new it is, it is no crowd.
+        if key.starts_with("DaemonSet:") {
+            return true;
+        }
         let mut key = key;
         let mut stood = false;
         for _ in 0..4 {
