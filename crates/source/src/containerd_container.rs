@@ -22,7 +22,7 @@ pub const SOURCE: SourceDef = SourceDef {
     finds_duplicates: false,
     decode,
     text: None,
-    sample: r#"{"landwaiter_containerd":1,"namespace":"lab","container":{"id":"c2","labels":{"team":"payments"},"image":"docker.io/library/busy:1","runtime":"io.containerd.runc.v2","created_at":"2026-11-24T17:36:54.890194012Z","spec":{"ociVersion":"1.0.2-dev","process":{"user":{"uid":0,"gid":0},"args":["/bin/sleep","60"],"env":["HOSTNAME=vm"],"cwd":"/","capabilities":{"bounding":["CAP_CHOWN","CAP_DAC_OVERRIDE","CAP_FSETID","CAP_FOWNER","CAP_MKNOD","CAP_NET_RAW","CAP_SETGID","CAP_SETUID","CAP_SETFCAP","CAP_SETPCAP","CAP_NET_BIND_SERVICE","CAP_SYS_CHROOT","CAP_KILL","CAP_AUDIT_WRITE"]},"noNewPrivileges":true},"root":{"path":"/srv/root"},"mounts":[{"destination":"/proc","type":"proc","source":"proc","options":["nosuid","noexec","nodev"]},{"destination":"/h","type":"bind","source":"/etc","options":["rbind","ro"]}],"linux":{"resources":{"devices":[{"allow":false,"access":"rwm"},{"allow":true,"type":"c","major":1,"minor":3,"access":"rwm"}],"memory":{"limit":67108864},"cpu":{"shares":1024,"quota":50000,"period":100000}},"cgroupsPath":"/lab/c2","namespaces":[{"type":"pid"},{"type":"ipc"},{"type":"uts"},{"type":"mount"},{"type":"network"}],"maskedPaths":["/proc/kcore"],"readonlyPaths":["/proc/sys"]}}},"task":{"pid":18545,"status":"running"}}"#,
+    sample: r#"{"landwaiter_containerd":1,"namespace":"lab","container":{"id":"c2","labels":{"team":"payments"},"image":"docker.io/library/busy:1","image_digest":"sha256:a39c01d1e7837e9db283fceec113c15a0ab9986036969eb2bf93f4a039b1f559","runtime":"io.containerd.runc.v2","created_at":"2026-11-24T17:36:54.890194012Z","spec":{"ociVersion":"1.0.2-dev","process":{"user":{"uid":0,"gid":0},"args":["/bin/sleep","60"],"env":["HOSTNAME=vm"],"cwd":"/","capabilities":{"bounding":["CAP_CHOWN","CAP_DAC_OVERRIDE","CAP_FSETID","CAP_FOWNER","CAP_MKNOD","CAP_NET_RAW","CAP_SETGID","CAP_SETUID","CAP_SETFCAP","CAP_SETPCAP","CAP_NET_BIND_SERVICE","CAP_SYS_CHROOT","CAP_KILL","CAP_AUDIT_WRITE"]},"noNewPrivileges":true},"root":{"path":"/srv/root"},"mounts":[{"destination":"/proc","type":"proc","source":"proc","options":["nosuid","noexec","nodev"]},{"destination":"/h","type":"bind","source":"/etc","options":["rbind","ro"]}],"linux":{"resources":{"devices":[{"allow":false,"access":"rwm"},{"allow":true,"type":"c","major":1,"minor":3,"access":"rwm"}],"memory":{"limit":67108864},"cpu":{"shares":1024,"quota":50000,"period":100000}},"cgroupsPath":"/lab/c2","namespaces":[{"type":"pid"},{"type":"ipc"},{"type":"uts"},{"type":"mount"},{"type":"network"}],"maskedPaths":["/proc/kcore"],"readonlyPaths":["/proc/sys"]}}},"task":{"pid":18545,"status":"running"}}"#,
 };
 
 /// What a container has unless told otherwise, in every engine on top of containerd.
@@ -83,6 +83,7 @@ fn from_record(root: &Fields<'_>) -> ContainerSpec {
     let mut spec = ContainerSpec {
         id: container.text("id"),
         image: container.text("image"),
+        image_id: container.text("image_digest"),
         labels: container.pairs("labels"),
         created: container.time("created_at"),
         runtime: plain_runtime(container.str("runtime")),
@@ -268,6 +269,7 @@ mod tests {
         assert_eq!(spec.mounts.len(), 1);
         assert_eq!((spec.mounts[0].source.as_str(), spec.mounts[0].writable), ("/etc", false));
         assert_eq!(spec.command, ["/bin/sleep", "60"]);
+        assert!(spec.image_id.starts_with("sha256:a39c"));
         assert!(spec.unreadable.is_empty());
     }
 

@@ -37,6 +37,7 @@ fn decode(document: &Document, _: &[u8]) -> Result<Decoded, Undecodable> {
             id: entry.text("id"),
             name: own_name(entry.str("id")),
             image: entry.text("image"),
+            image_id: entry.text("image_digest"),
             created: entry.time("created_at"),
             status: match entry.str("status") {
                 "" => SmolStr::new_static("created"),

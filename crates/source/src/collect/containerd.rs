@@ -62,6 +62,7 @@ const SUBSCRIBE: &str = "events.v1.Events/Subscribe";
 const NAMESPACES: &str = "namespaces.v1.Namespaces/List";
 const CONTAINERS: &str = "containers.v1.Containers/List";
 const CONTAINER: &str = "containers.v1.Containers/Get";
+const IMAGE: &str = "images.v1.Images/Get";
 const TASKS: &str = "tasks.v1.Tasks/List";
 const VERSION: &str = "version.v1.Version/Version";
 
@@ -212,14 +213,18 @@ impl Follower {
             Ok(answer) => {
                 // Only a start says the process, and that it runs.
                 let task = (heard.topic == "/tasks/start").then_some((heard.pid, "running"));
-                self.keep_container(&heard.namespace, Fields(&answer).bytes(1), task);
+                let bytes = Fields(&answer).bytes(1);
+                let digest = digest(connection, &heard.namespace, bytes).await;
+                self.keep_container(&heard.namespace, bytes, digest, task);
             }
             Err(reason) => self.missed("container", &heard.container, &reason),
         }
     }
 
-    fn keep_container(&self, namespace: &str, message: &[u8], task: Option<(u64, &str)>) {
-        let mut record = json!({"landwaiter_containerd": 1, "namespace": namespace, "container": container(message)});
+    fn keep_container(&self, namespace: &str, message: &[u8], digest: Option<String>, task: Option<(u64, &str)>) {
+        let mut container = container(message);
+        container.extend(digest.map(|digest| ("image_digest".to_owned(), digest.into())));
+        let mut record = json!({"landwaiter_containerd": 1, "namespace": namespace, "container": container});
         if let (Some((pid, status)), Some(record)) = (task, record.as_object_mut()) {
             record.insert("task".into(), json!({"pid": pid, "status": status}));
         }
@@ -291,7 +296,7 @@ impl Follower {
             }
             for standing in stands.iter().filter(|standing| standing.namespace != DOCKERS) {
                 let task = standing.task.as_ref().map(|(pid, status)| (*pid, *status));
-                self.keep_container(&standing.namespace, &standing.message, task);
+                self.keep_container(&standing.namespace, &standing.message, standing.digest.clone(), task);
             }
             return;
         }
@@ -306,20 +311,35 @@ impl Follower {
             let tasks = connection.ask(TASKS, &namespace, &[]).await?;
             let mut running: BTreeMap<String, (u64, &'static str)> =
                 Fields(&tasks).all(1).map(task).map(|(id, pid, status)| (id, (pid, status))).collect();
-            stands.extend(Fields(&containers).all(1).map(|message| Standing {
-                namespace: namespace.clone(),
-                task: running.remove(&Fields(message).text(1)),
-                message: message.to_vec(),
-            }));
+            for message in Fields(&containers).all(1) {
+                stands.push(Standing {
+                    namespace: namespace.clone(),
+                    task: running.remove(&Fields(message).text(1)),
+                    digest: digest(connection, &namespace, message).await,
+                    message: message.to_vec(),
+                });
+            }
         }
         Ok(stands)
     }
+}
+
+/// What the name of a container's image points at now; `None` where the container has no image, as those that Docker makes.
+async fn digest(connection: &Connection, namespace: &str, container: &[u8]) -> Option<String> {
+    let name = Fields(container).text(3);
+    if name.is_empty() {
+        return None;
+    }
+    let answer = connection.ask(IMAGE, namespace, &message(1, &name)).await.ok()?;
+    let target = Fields(Fields(Fields(&answer).bytes(1)).bytes(3));
+    Some(target.text(2)).filter(|digest| !digest.is_empty())
 }
 
 /// A container that stands.
 struct Standing {
     namespace: String,
     message: Vec<u8>,
+    digest: Option<String>,
     task: Option<(u64, &'static str)>,
 }
 
@@ -328,6 +348,7 @@ impl Standing {
     fn entry(&self) -> Json {
         let mut entry = container(&self.message);
         entry.remove("spec");
+        entry.extend(self.digest.clone().map(|digest| ("image_digest".to_owned(), digest.into())));
         let mut out = json!({"namespace": self.namespace, "status": self.task.as_ref().map_or("", |(_, status)| *status)});
         if let Some(out) = out.as_object_mut() {
             out.extend(entry);
