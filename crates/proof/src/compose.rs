@@ -9,9 +9,19 @@ use strategy::{Patch, Play, Step};
 /// Sources that tell of single containers: only their lines are copied by `repeat`. Lists and engine answers hold for all copies.
 const COPIED: &[&str] = &["docker_events", "docker_container", "docker_exec"];
 
+/// Whether a line is of a source that is left out, or a collector's note about one: a source that is not there has no collector either.
+fn is_left_out(line: &Line, play: &Play) -> bool {
+    let about = || {
+        let says = line.json.as_ref()?;
+        says.get("data").unwrap_or(says).get("of")?.as_str()
+    };
+    play.without.contains(&line.source)
+        || line.source == "sensor" && about().is_some_and(|of| play.without.iter().any(|source| source == of))
+}
+
 /// Plays `lines` by the settings; each background is a recording already read.
 pub fn compose(mut lines: Vec<Line>, play: &Play, backgrounds: Vec<Vec<Line>>) -> Vec<Line> {
-    lines.retain(|line| !play.without.contains(&line.source));
+    lines.retain(|line| !is_left_out(line, play));
     for step in play.steps.iter().filter(|step| step.only.is_empty()) {
         apply(step, &mut lines);
     }
@@ -33,7 +43,7 @@ pub fn compose(mut lines: Vec<Line>, play: &Play, backgrounds: Vec<Vec<Line>>) -
     }
     let start = lines.iter().map(|line| line.arrived).min().unwrap_or(0);
     for mut background in backgrounds {
-        background.retain(|line| !play.without.contains(&line.source));
+        background.retain(|line| !is_left_out(line, play));
         let begins = background.iter().map(|line| line.arrived).min().unwrap_or(0);
         let by = start.saturating_sub(begins);
         background.iter_mut().for_each(|line| shift(line, &|at| at.saturating_add(by)));
@@ -130,7 +140,34 @@ fn shift(line: &mut Line, moved: &impl Fn(i64) -> i64) {
     {
         shift_json(json, moved);
     }
+    if line.json.is_none() && line.source == "conntrack" {
+        shift_stamp(line, moved);
+    }
     line.rewrite();
+}
+
+/// Moves the time by which a line of connection tracking begins.
+fn shift_stamp(line: &mut Line, moved: &impl Fn(i64) -> i64) {
+    let later = |text: &str| {
+        let (stamp, rest) = text.strip_prefix('[')?.split_once(']')?;
+        let (seconds, fraction) = stamp.split_once('.')?;
+        let nanos = format!("{fraction:0<9}").get(..9)?.parse::<i64>().ok()?;
+        let at = moved(seconds.parse::<i64>().ok()?.saturating_mul(1_000_000_000).saturating_add(nanos));
+        Some(format!("[{}.{:06}]{rest}", at.div_euclid(1_000_000_000), at.rem_euclid(1_000_000_000) / 1000))
+    };
+    match &mut line.record {
+        Some(record) => {
+            let event::Body::Data(bytes) = &record.body else { return };
+            if let Some(text) = std::str::from_utf8(bytes).ok().and_then(later) {
+                record.body = event::Body::Data(text.into_bytes().into());
+            }
+        }
+        None => {
+            if let Some(text) = later(&line.text) {
+                line.text = text;
+            }
+        }
+    }
 }
 
 fn shift_json(json: &mut Json, moved: &impl Fn(i64) -> i64) {
@@ -272,6 +309,14 @@ fn replace(json: &mut Json, fresh: &BTreeMap<&str, String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_of_connection_tracking_are_moved_with_the_rest() {
+        let line = r#"{"landwaiter":1,"source":"conntrack","host":"h","arrived":1795544079450000000,"text":"[1795544079.448080]\t    [NEW] tcp      6 120 SYN_SENT src=172.22.0.3 dst=172.22.0.2 sport=42714 dport=8000 [UNREPLIED] src=172.22.0.2 dst=172.22.0.3 sport=8000 dport=42714"}"#;
+        let play = Play { shift: event::Span::seconds(100), ..Play::default() };
+        let moved = compose(crate::tape::lines(line), &play, Vec::new());
+        assert!(moved[0].text.contains(r#""text":"[1795544179.448080]\t    [NEW] tcp"#), "{}", moved[0].text);
+    }
     use crate::tape::lines;
     use event::Span;
 
