@@ -17,6 +17,10 @@ mod containerd_tell;
 mod containerd_wire;
 mod follow;
 mod inspect;
+#[cfg(feature = "kubernetes")]
+mod kubernetes_list;
+#[cfg(feature = "kubernetes")]
+mod kubernetes_watch;
 mod lines;
 mod look;
 mod netlink;
@@ -57,6 +61,7 @@ collectors! {
     usage,
     conntrack,
     netfilter,
+    kubernetes,
     kubernetes_webhook,
 }
 
