@@ -21,8 +21,10 @@ use std::sync::Arc;
 
 /// Of what it may use, this share counts as most of it.
 const MOST: f64 = 0.9;
-/// A single measurement below this ends a stretch, whatever the mean.
+/// A single measurement below this share ends a stretch, whatever the mean.
 const FALLS: f64 = 0.5;
+/// A mean below this share ends it too. Between the two, others on a crowded host may only have taken its turn.
+const FADES: f64 = 0.75;
 /// How long it must be so before it is said; then again.
 const STAGES: [Span; 2] = [Span::minutes(2), Span::minutes(10)];
 /// After the last of those, it is said this often.
@@ -141,8 +143,11 @@ impl State {
         stretch.measured += seconds;
         stretch.oom_kills += usage.oom_kills.unwrap_or(0);
         let cores = stretch.used / stretch.measured;
-        if cores < MOST * may {
+        if cores < FADES * may {
             self.stretches.remove(&key);
+            return;
+        }
+        if cores < MOST * may {
             return;
         }
         let lasts = cause.at - stretch.since;
