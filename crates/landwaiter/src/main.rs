@@ -53,6 +53,7 @@ commands! {
     watch Watch,
     replay Replay,
     show Show,
+    investigate Investigate,
     posture Posture,
     doctor Doctor,
     validate Validate,
@@ -60,6 +61,7 @@ commands! {
     record Record,
     strategy_cmd Strategy,
     sigma_cmd Sigma,
+    source_cmd Source,
     completions Completions,
     reference Reference,
 }

@@ -80,7 +80,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Exit, Failure> {
 }
 
 /// The finding whose id begins with `id`.
-fn pick<'a>(id: &str, findings: &'a [Finding]) -> Result<&'a Finding, Failure> {
+pub(crate) fn pick<'a>(id: &str, findings: &'a [Finding]) -> Result<&'a Finding, Failure> {
     let mut matching = findings.iter().filter(|finding| finding.id.starts_with(id));
     match (matching.next(), matching.next()) {
         (Some(finding), None) => Ok(finding),
@@ -131,8 +131,8 @@ impl Story {
 }
 
 /// One event in one line: time, kind, name, and the fields that tell most.
-fn line(event: &Event, list: &[(event::FieldId, Value)]) -> String {
-    const TELLING: [&str; 16] = [
+pub(crate) fn line(event: &Event, list: &[(event::FieldId, Value)]) -> String {
+    const TELLING: [&str; 36] = [
         "container.name",
         "container.image.name",
         "container.command_line",
@@ -149,6 +149,26 @@ fn line(event: &Event, list: &[(event::FieldId, Value)]) -> String {
         "sensor.how",
         "sensor.reason",
         "image.name",
+        "actor",
+        "k8s.owner",
+        "request.target",
+        "request.command_line",
+        "process.command_line",
+        "process.action",
+        "process.file.path",
+        "source.address",
+        "destination.address",
+        "destination.port",
+        "destination.workload",
+        "flow.outcome",
+        "fan_out.targets",
+        "policy.sentence",
+        "guard.name",
+        "guard.property",
+        "discrepancy.kind",
+        "discrepancy.what",
+        "sensor.source",
+        "usage.cpu.share",
     ];
     let mut text = format!("{}  {:<26}", render::clock(event.time), event.kind.name());
     for name in TELLING {

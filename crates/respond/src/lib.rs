@@ -7,8 +7,10 @@
 
 pub mod act;
 pub mod plan;
+pub mod remedy;
 pub mod target;
 
 pub use act::{Answer, Done, Hands, Outcome, apply};
 pub use plan::{Action, Plan, Step, plan};
+pub use remedy::{Remedy, remedies};
 pub use target::{Network, Target};
