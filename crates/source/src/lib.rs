@@ -15,6 +15,7 @@ mod prepare;
 mod process;
 pub mod read;
 pub mod recording;
+mod shape;
 mod skim;
 mod tape;
 mod text;

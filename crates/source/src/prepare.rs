@@ -2,7 +2,7 @@
 
 use crate::tape::Tape;
 use crate::mapping::Mappings;
-use crate::{LIST_SIZE_MAX, SOURCES, SourceDef, docker_container, docker_events, kubernetes, skim, text};
+use crate::{LIST_SIZE_MAX, SOURCES, SourceDef, docker_container, docker_events, kubernetes, shape, skim, text};
 use event::document::{Document, DocumentError, SIZE_MAX};
 use event::fact::Fact;
 use event::{Body, Decoded, Kind, Prepared, Record, SmolStr, Undecodable};
@@ -140,8 +140,9 @@ fn decode(bytes: &[u8], name: &mut SmolStr) -> Result<Decoded, Undecodable> {
     let source = match named {
         Some(source) => source,
         None => {
-            let source = SOURCES.iter().find(|source| (source.recognise)(&document));
-            source.ok_or_else(unknown)?
+            let candidates = shape::candidates(&document);
+            let asked = SOURCES.iter().enumerate().filter(|(at, _)| candidates >> (at & 63) & 1 == 1);
+            asked.map(|(_, source)| source).find(|source| (source.recognise)(&document)).ok_or_else(unknown)?
         }
     };
     if name.is_empty() {
