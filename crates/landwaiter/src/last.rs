@@ -18,12 +18,15 @@ pub struct Last {
     pub no_shipped: bool,
     /// Context, absolute.
     pub context: Option<PathBuf>,
+    /// Mapping files, absolute.
+    #[serde(default)]
+    pub sources: Vec<PathBuf>,
 }
 
 impl Last {
     /// The detection that was used.
     pub fn detection(&self) -> Detection {
-        Detection { rules: self.rules.clone(), no_shipped: self.no_shipped, strategy: Vec::new(), context: self.context.clone() }
+        Detection { rules: self.rules.clone(), no_shipped: self.no_shipped, strategy: Vec::new(), context: self.context.clone(), sources: self.sources.clone() }
     }
 }
 
@@ -48,6 +51,7 @@ pub fn remember(args: &replay::Args) {
         rules: args.detection.rules.iter().map(absolute).collect(),
         no_shipped: args.detection.no_shipped,
         context: args.detection.context.as_ref().map(absolute),
+        sources: args.detection.sources.iter().map(absolute).collect(),
     };
     let Some(file) = file() else { return };
     let Ok(text) = serde_json::to_string_pretty(&last) else { return };

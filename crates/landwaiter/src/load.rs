@@ -4,6 +4,7 @@ use crate::ui::{Failure, Ui};
 use event::{Gravity, Problem};
 use inventory::Context;
 use sigma::RuleSet;
+use source::mapping::Mappings;
 use std::path::PathBuf;
 use std::sync::Arc;
 use strategy::Pack;
@@ -24,7 +25,13 @@ pub struct Detection {
     /// What is known and accepted here (TOML)
     #[arg(long, value_name = "FILE", env = "LANDWAITER_CONTEXT")]
     pub context: Option<PathBuf>,
+    /// Mapping files of further sources, files or folders, beside ./sources.d and /etc/landwaiter/sources.d
+    #[arg(long, value_name = "DIR")]
+    pub sources: Vec<PathBuf>,
 }
+
+/// Where mapping files are looked for unasked: of the machine, and of the project that is being worked on.
+const SOURCES: [&str; 2] = ["/etc/landwaiter/sources.d", "sources.d"];
 
 /// What was loaded.
 pub struct Loaded {
@@ -34,6 +41,8 @@ pub struct Loaded {
     pub rules: engine::Rules,
     /// What is known and accepted.
     pub context: Context,
+    /// Decodes records, those of mapped sources included.
+    pub preparer: source::Preparer,
 }
 
 impl Detection {
@@ -45,7 +54,16 @@ impl Detection {
         let pack = self.pack(ui)?;
         let rules = compile(ui, &pack)?;
         let context = self.read_context(ui)?;
-        Ok(Loaded { pack, rules, context })
+        let preparer = self.preparer(ui)?;
+        Ok(Loaded { pack, rules, context, preparer })
+    }
+
+    /// Decodes records, with the mapping files that were named or stand where they are looked for.
+    ///
+    /// # Errors
+    /// When one cannot be read, or has errors: all of them at once.
+    pub fn preparer(&self, ui: &Ui) -> Result<source::Preparer, Failure> {
+        mappings(&self.sources, ui).map(source::Preparer::new)
     }
 
     /// The strategies in use.
@@ -83,6 +101,28 @@ impl Detection {
         settle(ui, problems, "use this context")?;
         Ok(context)
     }
+}
+
+/// The mapped sources.
+///
+/// # Errors
+/// When a mapping file cannot be read, or has errors.
+pub fn mappings(named: &[PathBuf], ui: &Ui) -> Result<Mappings, Failure> {
+    let mut mappings = Mappings::default();
+    let mut problems = Vec::new();
+    let unasked = SOURCES.iter().map(PathBuf::from).filter(|path| path.is_dir());
+    let mut seen = Vec::new();
+    for path in unasked.chain(named.iter().cloned()) {
+        // A folder that is named although it is looked for anyway is read once.
+        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+        if seen.contains(&real) {
+            continue;
+        }
+        problems.extend(mappings.load(&path).map_err(|e| Failure::new(format!("read {}: {e}", path.display())))?);
+        seen.push(real);
+    }
+    settle(ui, problems, "use these mapping files")?;
+    Ok(mappings)
 }
 
 /// Compiles the rules of a pack, with the judge's table beside them.

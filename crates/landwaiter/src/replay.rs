@@ -100,7 +100,7 @@ impl engine::Out for Ledger {
 
 /// Replays `paths` and gives the findings with what was read.
 pub fn play(ui: &Ui, paths: &[PathBuf], host: &str, loaded: crate::load::Loaded, mut ledger: Ledger) -> Result<(Vec<Finding>, ReadReport), Failure> {
-    let options = ReadOptions { host: host.into(), ..ReadOptions::default() };
+    let options = ReadOptions { host: host.into(), preparer: loaded.preparer, ..ReadOptions::default() };
     let mut reader =
         Reader::open(paths, &options).map_err(|e| Failure::new(e.to_string()).remedy("name files, folders or - for standard input"))?;
     let mut engine = Engine::new(loaded.rules, Inventory::new(loaded.context));
@@ -156,7 +156,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Exit, Failure> {
 
     if report.records == 0 {
         return Err(Failure::new("read a single record in what was given")
-            .remedy("known formats: Docker events as JSON lines (docker events --format '{{json .}}'), docker inspect answers, landwaiter recordings"));
+            .remedy("landwaiter source list names the formats that are read; a runtime of your own needs a mapping file, see docs/mapping-a-source.md"));
     }
     let fails = args.fail_on.is_some_and(|level| shown.iter().any(|finding| finding.severity >= level));
     Ok(if fails { Exit::Found } else { Exit::Done })
@@ -183,18 +183,29 @@ fn summary(ui: &Ui, args: &Args, findings: &[Finding], shown: &[&Finding], repor
     }
 }
 
+/// Of many that were skipped so many are named.
+const SKIPPED_SHOWN: usize = 5;
+
 /// What could not be read, on standard error.
 fn skipped(ui: &Ui, report: &ReadReport) {
     let total = report.skipped_total;
     if total == 0 {
         return;
     }
+    // One reason is named with each of its places; many are summed up.
+    if total > report.skipped.len() as u64 {
+        let mut reasons: Vec<(&String, &u64)> = report.reasons.iter().collect();
+        reasons.sort_by(|a, b| (b.1, a.0).cmp(&(a.1, b.0)));
+        let part = |(reason, count): &(&String, &u64)| format!("{count} {}", if reason.is_empty() { "for other reasons" } else { reason });
+        let shown: Vec<String> = reasons.iter().map(part).collect();
+        ui.note(&format!("skipped {}: {}", render::number(total, "record"), render::printable(&shown.join(", "))));
+        for skip in report.skipped.iter().take(SKIPPED_SHOWN) {
+            ui.note(&format!("  such as {}:{}: {}", render::printable(&skip.place.file), skip.place.number, render::printable(&skip.reason)));
+        }
+        return;
+    }
     for skip in &report.skipped {
         ui.note(&format!("skipped {}:{}: {}", render::printable(&skip.place.file), skip.place.number, render::printable(&skip.reason)));
-    }
-    let unnamed = total.saturating_sub(report.skipped.len() as u64);
-    if unnamed > 0 {
-        ui.note(&format!("skipped {unnamed} more"));
     }
 }
 

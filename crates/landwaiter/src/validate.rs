@@ -59,7 +59,7 @@ enum Output {
 
 /// Runs the command.
 pub fn run(args: Args, ui: &Ui) -> Result<Exit, Failure> {
-    let load::Loaded { pack, rules, context } = args.detection.load(ui)?;
+    let load::Loaded { pack, rules, context, .. } = args.detection.load(ui)?;
     let shipped: BTreeSet<String> = shipped_files();
     let scenarios = choose(&args, &pack)?;
     if args.print {

@@ -75,11 +75,12 @@ pub fn run(args: Args, ui: &Ui) -> Result<Exit, Failure> {
         ui.note(&format!("watching {} with {} strategies; Ctrl-C ends it", witnesses::sentence(&live), loaded.pack.strategies().len()));
     }
     remember(&args);
+    let preparer = loaded.preparer;
     let mut engine = Engine::new(loaded.rules, Inventory::new(loaded.context));
     let mut printer = Printer { ui, args: &args, open: BTreeMap::new(), ended: BTreeMap::new() };
     let records = live.map(|record| {
         keep(&mut tape, &record, &args, ui);
-        source::prepare(record)
+        preparer.prepare(record)
     });
     engine::drive(records, &mut engine, &mut printer);
 
