@@ -39,7 +39,12 @@ fn of_rule(rule: &RoleRule) -> Vec<&'static str> {
     let whole = rule.names.is_empty();
     let checks = [
         ("secrets", core && whole && verbs(&["get", "list", "watch"]) && resources(&["secrets"])),
-        ("exec", core && whole && verbs(&["create", "get", "patch", "update"]) && resources(&["pods/exec", "pods/attach", "pods/ephemeralcontainers"])),
+        (
+            "exec",
+            core && whole
+                && verbs(&["create", "get", "patch", "update"])
+                && resources(&["pods/exec", "pods/attach", "pods/ephemeralcontainers"]),
+        ),
         ("create_pods", group(&["", "apps", "batch"]) && whole && verbs(&writes) && resources(&MAKES_PODS)),
         ("nodes_proxy", core && verbs(&["get", "create"]) && resources(&["nodes/proxy"])),
         (

@@ -70,7 +70,8 @@ fn begin(kind: event::Kind, request: &ApiRequest, world: &World, cause: &Event) 
     if let Some(code) = request.code {
         builder.push(d::REQ_CODE, code);
     }
-    builder.push(d::REQ_ALLOWED, request.code.is_some_and(|code| code < 400) || request.code.is_none() && was_done(request));
+    // What was only tried out came to nothing, whatever the answer.
+    builder.push(d::REQ_ALLOWED, was_done(request));
     builder.push(d::REQ_TRUNCATED, request.truncated);
     if !request.command.is_empty() {
         builder.push(d::REQ_COMMAND_LINE, request.command.join(" "));
@@ -91,7 +92,8 @@ fn begin(kind: event::Kind, request: &ApiRequest, world: &World, cause: &Event) 
 /// What a role or a binding gives, and to whom.
 fn grants(builder: &mut DerivedBuilder, request: &ApiRequest, world: &World, cause: &Event) {
     let body = |object: &Option<Box<Object>>| object.as_deref().map(|object| object.body.clone());
-    let said = [body(&request.object), body(&request.asked)].into_iter().flatten().find(|body| matches!(body, Body::Role(_) | Body::Binding(_)));
+    let said =
+        [body(&request.object), body(&request.asked)].into_iter().flatten().find(|body| matches!(body, Body::Role(_) | Body::Binding(_)));
     match said {
         Some(Body::Role(rules)) => builder.push(d::REQ_POWERS, powers::of(&rules)),
         Some(Body::Binding(binding)) => {
@@ -204,7 +206,8 @@ fn decoded(text: &str) -> String {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        let hex = bytes.get(at + 1..at + 3).and_then(|pair| std::str::from_utf8(pair).ok()).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+        let hex =
+            bytes.get(at + 1..at + 3).and_then(|pair| std::str::from_utf8(pair).ok()).and_then(|pair| u8::from_str_radix(pair, 16).ok());
         match (bytes[at], hex) {
             (b'%', Some(byte)) => {
                 out.push(byte);

@@ -73,7 +73,9 @@ pub(super) fn compare(before: Option<&Known>, now: &Known, patched: &[SmolStr]) 
             _ => change("level", UNKNOWN, now, Way::Changed),
         }],
         (Some(Known::Policy(before)), Known::Policy(now)) if before != now => vec![change("spec", before, now, Way::Changed)],
-        (None, Known::Policy(now)) if patched.iter().any(|path| path.starts_with("spec")) => vec![change("spec", UNKNOWN, now, Way::Changed)],
+        (None, Known::Policy(now)) if patched.iter().any(|path| path.starts_with("spec")) => {
+            vec![change("spec", UNKNOWN, now, Way::Changed)]
+        }
         (Some(Known::Bounds(before)), Known::Bounds(now)) => bounds(before, now),
         (before, Known::Scope(selector, replicas)) => scope(before, selector, *replicas, patched),
         _ => Vec::new(),
@@ -150,12 +152,15 @@ const SHORT: i64 = 2;
 
 fn webhooks_unknown(now: &[WebhookSpec], patched: &[SmolStr]) -> Vec<Change> {
     let targeted = patched.len() <= TARGETED;
-    let touches = |key: &str| targeted && patched.iter().any(|path| path.strip_prefix("webhooks.").is_some_and(|rest| rest.starts_with(key)));
+    let touches =
+        |key: &str| targeted && patched.iter().any(|path| path.strip_prefix("webhooks.").is_some_and(|rest| rest.starts_with(key)));
     let mut changes = Vec::new();
     if touches("failurePolicy") && now.iter().any(|webhook| policy_of(webhook) == "Ignore") {
         changes.push(change("failure_policy", UNKNOWN, "Ignore", Way::Weakened));
     }
-    for (key, property) in [("namespaceSelector", "namespace_selector"), ("objectSelector", "object_selector"), ("matchConditions", "conditions")] {
+    for (key, property) in
+        [("namespaceSelector", "namespace_selector"), ("objectSelector", "object_selector"), ("matchConditions", "conditions")]
+    {
         if touches(key) {
             let shown = |webhook: &WebhookSpec| match key {
                 "namespaceSelector" => webhook.namespace_selector.clone(),

@@ -4,9 +4,9 @@
 //! come hours later. A client may choose the `auditID` itself, so more than that tells requests apart. What was refused, or was a dry run, changes nothing, but
 //! is told.
 
+use super::Hands;
 use super::cluster_objects as objects;
 use super::cluster_pods as pods;
-use super::Hands;
 use crate::cluster::{ACTED_MAX, Cluster};
 use crate::host::Host;
 use crate::step::Step;
@@ -30,7 +30,9 @@ pub(super) fn applied(host: &mut Host, event: &Event, fact: &Fact, hands: &mut H
         Fact::Object(said) => {
             match said.change {
                 ObjectChange::Deleted => objects::deleted(&mut site, &said.object, None),
-                ObjectChange::Added | ObjectChange::Modified => objects::shown(&mut site, &said.object, None, said.change == ObjectChange::Added),
+                ObjectChange::Added | ObjectChange::Modified => {
+                    objects::shown(&mut site, &said.object, None, said.change == ObjectChange::Added)
+                }
             }
             true
         }

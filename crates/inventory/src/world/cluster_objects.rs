@@ -5,9 +5,9 @@ use super::cluster_pods as pods;
 use crate::cluster::{Minted, Policy, Workload, bounded, place};
 use crate::step::{Listed, Step};
 use crate::who::{Who, object_key};
+use event::SmolStr;
 use event::event::identity_of;
 use event::kubernetes::{ApiRequest, Body, NetworkPolicySpec, Object, ObjectList, PodSpec, WorkloadSpec};
-use event::SmolStr;
 use smol_str::format_smolstr;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -38,7 +38,8 @@ pub(super) fn asked(site: &mut Site<'_, '_>, request: &ApiRequest, who: &Arc<Who
     match request.verb.as_str() {
         "create" | "update" | "patch" => {}
         "delete" if request.subresource.is_empty() => {
-            let object = Object { kind: kind.into(), namespace: request.namespace.clone(), name: request.name.clone(), ..Object::default() };
+            let object =
+                Object { kind: kind.into(), namespace: request.namespace.clone(), name: request.name.clone(), ..Object::default() };
             return deleted(site, &object, Some(who));
         }
         "deletecollection" => {

@@ -251,7 +251,8 @@ fn running(site: &mut Site<'_, '_>, id: &Id, said: Option<&ContainerSpec>) {
     let Some(container) = site.host.container(id).filter(|container| container.exists()) else { return };
     let started = said.and_then(|spec| spec.started);
     // A restart shows in the count, or in another time of start.
-    let again = container.runs() && started.is_some_and(|now| container.started.is_some_and(|before| now.0 > before.0.saturating_add(NEWER)));
+    let again =
+        container.runs() && started.is_some_and(|now| container.started.is_some_and(|before| now.0 > before.0.saturating_add(NEWER)));
     if container.runs() && !again {
         return;
     }

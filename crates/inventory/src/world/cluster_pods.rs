@@ -30,7 +30,8 @@ pub(super) fn asked(site: &mut Site<'_, '_>, request: &ApiRequest, who: &Arc<Who
             }
         }
         ("", "delete") | ("eviction", "create") => {
-            let named = Object { namespace: request.namespace.clone(), name: request.name.clone(), uid: request.uid.clone(), ..Object::default() };
+            let named =
+                Object { namespace: request.namespace.clone(), name: request.name.clone(), uid: request.uid.clone(), ..Object::default() };
             let object = object.filter(|object| holds_pod(object)).unwrap_or(&named);
             deleted(site, object, Some(who));
         }
