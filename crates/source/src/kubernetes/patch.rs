@@ -48,7 +48,7 @@ pub(super) fn asked(patch: &Value) -> Option<String> {
     for operation in patch.as_array()?.iter().take(PATHS_MAX) {
         let text = |key| operation.get(key).and_then(|value: &Value| value.as_str());
         let (Some("add" | "replace"), Some(path)) = (text("op"), text("path")) else { continue };
-        let Some(value) = operation.get("value").and_then(|value| plain(value)) else { continue };
+        let Some(value) = operation.get("value").and_then(plain) else { continue };
         put(&mut root, &steps(path), value, &mut positions);
     }
     Some(root.to_string())
