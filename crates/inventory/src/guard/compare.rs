@@ -52,7 +52,8 @@ pub(super) struct Change {
 }
 
 fn change(property: &str, before: &str, after: &str, way: Way) -> Change {
-    Change { property: property.into(), before: before.into(), after: after.into(), way }
+    let shown = |text: &str| SmolStr::new(if is_empty(text) { "none" } else { text });
+    Change { property: property.into(), before: shown(before), after: shown(after), way }
 }
 
 /// What no record said.
