@@ -3,6 +3,9 @@
 #[path = "../../../fuzz/run.rs"]
 mod run;
 
+#[path = "../../../fuzz/mapping.rs"]
+mod mapping;
+
 use std::fs;
 use std::path::Path;
 
@@ -59,5 +62,39 @@ fn mutants_of_the_corpus_are_survived() {
             bytes.truncate(20_000);
         }
         run::run(&bytes);
+    }
+}
+
+/// The same for mapping files.
+#[test]
+fn the_corpus_of_mappings_and_its_mutants_are_survived() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/mappings");
+    let mut paths: Vec<_> =
+        fs::read_dir(&folder).expect("the corpus is part of the repository").flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    assert!(!paths.is_empty());
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut below = |n: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 11) as usize % n.max(1)
+    };
+    for path in paths {
+        let seed = fs::read(&path).unwrap();
+        mapping::run(&seed);
+        for _ in 0..60 {
+            let mut bytes = seed.clone();
+            for _ in 0..1 + below(4) {
+                let at = below(bytes.len());
+                match below(4) {
+                    0 => drop(bytes.drain(at..bytes.len().min(at + 9))),
+                    1 if !bytes.is_empty() => bytes[at] = b"{}[]\",:\n%'0-"[below(12)],
+                    2 => bytes.truncate(at),
+                    _ => bytes.splice(at..at, *b"\n  x: ").for_each(drop),
+                }
+            }
+            mapping::run(&bytes);
+        }
     }
 }
