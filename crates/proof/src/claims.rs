@@ -1,6 +1,6 @@
 //! The heading decides the verdict: what each kind of claim asks of the findings.
 
-use crate::evaluated::{Evaluation, Sight, evaluated};
+use crate::evaluated::{Evaluation, Sight, evaluated, missing};
 use crate::expect;
 use crate::stage::{self, Leg};
 use crate::verdict::Outcome;
@@ -178,7 +178,8 @@ fn validation(page: &Strategy, scenario: &Scenario, leg: &Leg, findings: &[Findi
         let met = wanted.is_some_and(|expected| firing.iter().any(|finding| expect::differences(expected, finding).is_empty()));
         return if met { Outcome::Held } else { Outcome::Broken(format!("it fires {}, with a finding each time", times(firing.len()))) };
     };
-    if let Evaluation::NotEvaluated(reasons) = evaluated(page, &Sight::of(&leg.records)) {
+    let reasons = missing(page, &Sight::of(&leg.records));
+    if !reasons.is_empty() {
         return Outcome::Broken(format!("it fires, but the page is not evaluated on this recording: {}", reasons.join("; ")));
     }
     let Some(expected) = &scenario.finding else {

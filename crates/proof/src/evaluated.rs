@@ -51,6 +51,10 @@ impl Sight {
             self.seen.insert(prepared.record.source.clone());
         }
         let Some(Fact::Sensor(note)) = &decoded.fact else { return };
+        // A collector that has begun is there, however quiet its source may be.
+        if let fact::Sight::Started | fact::Sight::Resumed { .. } = &note.note {
+            self.seen.insert(note.of.clone());
+        }
         let at = prepared.time().unwrap_or(Time(0));
         let why = match &note.note {
             fact::Sight::Resumed { complete: true, .. } => {
@@ -85,7 +89,7 @@ pub fn evaluated(strategy: &Strategy, sight: &Sight) -> Evaluation {
         // One of the alternatives, seen whole, is enough.
         let there: Vec<&str> = front::alternatives(source).filter(|name| sight.seen.contains(*name)).collect();
         if there.is_empty() {
-            reasons.push(format!("{} was not there", source.replace('|', " or ")));
+            reasons.push(absent(source));
             continue;
         }
         let why: Vec<String> = there.iter().filter_map(|name| sight.impaired_by(name)).collect();
@@ -94,4 +98,14 @@ pub fn evaluated(strategy: &Strategy, sight: &Sight) -> Evaluation {
         }
     }
     if reasons.is_empty() { Evaluation::Evaluated } else { Evaluation::NotEvaluated(reasons) }
+}
+
+/// Declared sources that were not there at all. What fires although a source was cut off speaks for itself: only silence needs a whole sight.
+pub fn missing(strategy: &Strategy, sight: &Sight) -> Vec<String> {
+    let there = |source: &str| front::alternatives(source).any(|name| sight.seen.contains(name));
+    strategy.sources.iter().filter(|source| !there(source)).map(|source| absent(source)).collect()
+}
+
+fn absent(source: &str) -> String {
+    format!("{} was not there", source.replace('|', " or "))
 }
