@@ -455,6 +455,7 @@ fn the_clouds_envelopes_come_off() {
     for (name, envelope) in [
         ("eks_audit", format!(r#"{{"@timestamp":"x","@message":{inner}}}"#)),
         ("eks_audit", format!(r#"{{"timestamp":1,"message":{quoted},"ingestionTime":2}}"#)),
+        ("eks_audit", format!("2026-11-24T12:00:02.000Z {inner}")),
         ("aks_audit", format!(r#"{{"category":"kube-audit","properties":{{"log":{quoted}}}}}"#)),
         ("aks_audit", format!(r#"{{"category":"kube-audit","properties":{{"log":{inner}}}}}"#)),
         ("aks_audit", format!(r#"{{"Category":"kube-audit","log_s":{quoted}}}"#)),
