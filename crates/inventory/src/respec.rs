@@ -55,14 +55,15 @@ impl Row for State {
         }
         let versions = self.workloads.entry(key).or_default();
         let now = Limits::of(shape);
-        match versions.iter_mut().find(|version| Limits::of(&version.shape) == now) {
+        let latest = versions.last().map_or(created, |version| version.since);
+        let known = versions.iter().position(|version| Limits::of(&version.shape) == now);
+        let last = versions.len().saturating_sub(1);
+        match known.and_then(|at| versions.get_mut(at).map(|version| (at, version))) {
             // A version that comes back is the newest again, and is told again against the one before it.
-            Some(version) if created > version.since && !container.preexisting() && version.told => {
-                version.since = created;
-                version.id = id.clone();
-                version.told = false;
+            Some((at, version)) if at < last && created > latest && !container.preexisting() => {
+                *version = Version { since: created, id: id.clone(), shape: shape.clone(), told: false };
             }
-            Some(version) => version.since = version.since.min(created),
+            Some((_, version)) => version.since = version.since.min(created),
             None => versions.push(Version { since: created, id: id.clone(), shape: shape.clone(), told: false }),
         }
         versions.sort_by_key(|version| version.since);
