@@ -72,7 +72,7 @@ fn write_mixed(out: &mut impl Write, count: u64) -> [u64; 3] {
             let line = match which {
                 0 => "this is no record at all",
                 1 => r#"{"nobody":"knows","this":1}"#,
-                _ => r#"{"Type":"container","Action":"start","Actor":{}}"#,
+                _ => "[1795527678.5]\t    [NEW] tcp      6 120 SYN_SENT sport=4 dport=5",
             };
             writeln!(out, "{line}").unwrap();
             continue;
