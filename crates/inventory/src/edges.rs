@@ -3,6 +3,7 @@
 //! A node is a workload (owner, else image repository), never a container: containers come and go. Outside, a node is the address's network; the name that a
 //! client asks for is its own word and makes nothing known.
 
+use crate::address;
 use crate::flows::{container_of, flow_fields, subject};
 use crate::host::Host;
 use crate::party::{Party, Seen, Way, Whereabouts};
@@ -80,6 +81,10 @@ fn node(host: &SmolStr, party: &Party, is_source: bool) -> Option<Node> {
 
 impl State {
     fn sight(&mut self, seen: &Seen, world: &World, cause: &Event, out: &mut RowOut<'_>) {
+        // What goes to many at once is spoken to nobody.
+        if address::parse(&seen.destination.address).is_some_and(address::is_shared_out) {
+            return;
+        }
         let (Some(from), Some(to)) = (node(&cause.host, &seen.source, true), node(&cause.host, &seen.destination, false)) else { return };
         self.make_room(out);
         let source = self.sources.entry(from.clone()).or_insert_with(|| Source { first: cause.at, ..Source::default() });

@@ -11,7 +11,7 @@ use crate::step::Step;
 use crate::world::World;
 use crate::{address, party::Party};
 use event::dictionary as d;
-use event::flow::FlowOutcome;
+use event::flow::{Flow, FlowOutcome};
 use event::{DerivedBuilder, Event, Provenance, SmolStr, Span, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -131,7 +131,7 @@ impl State {
         while source.told == 0 || source.told * 2 <= count {
             source.told = if source.told == 0 { FIRST } else { source.told * 2 };
         }
-        tell(source, usual, seen, world, cause, out);
+        tell(source, usual, seen, outcome, world, cause, out);
     }
 
     /// The most that the source's workload had in a minute before this burst.
@@ -208,7 +208,7 @@ impl Source {
     }
 }
 
-fn tell(source: &Source, usual: usize, seen: &Seen, world: &World, cause: &Event, out: &mut RowOut<'_>) {
+fn tell(source: &Source, usual: usize, seen: &Seen, outcome: FlowOutcome, world: &World, cause: &Event, out: &mut RowOut<'_>) {
     let mut evidence = cause.evidence.clone();
     evidence.extend(source.evidence.iter().filter(|record| !cause.evidence.iter().any(|own| Arc::ptr_eq(own, record))).cloned());
     let mut builder = DerivedBuilder::caused_by(d::NETWORK_FAN_OUT, "fan_out", cause)
@@ -228,7 +228,7 @@ fn tell(source: &Source, usual: usize, seen: &Seen, world: &World, cause: &Event
     builder.push(d::FAN_SECONDS, 60u32);
     builder.push(d::FAN_USUAL, number(usual));
     builder.push(d::FAN_FACTOR, count as f64 / usual.max(1) as f64);
-    flow_fields(&mut builder, world, seen, &seen.flow);
+    flow_fields(&mut builder, world, seen, &Flow { outcome, ..seen.flow.clone() });
     match container_of(world, &seen.source).filter(|_| seen.source.container.is_some()) {
         Some((host, container)) => container_fields(&mut builder, world, host, container, cause.time),
         None => builder.push(d::EXPLAINED, "unknown"),

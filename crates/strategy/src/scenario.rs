@@ -204,8 +204,9 @@ fn claim(part: &Part, below: &Below<'_>, problems: &mut Vec<Problem>) -> Option<
             let words: Vec<&str> = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).collect();
             let mut sources: Vec<SmolStr> = Vec::new();
             for word in words.into_iter().filter(|word| crate::front::SOURCES.contains(word)) {
-                // "sensor" is an ordinary word as well: it names the source only in backticks.
-                let meant = word.contains('_') || part.prose.contains("`sensor`");
+                // "sensor" and "conntrack" are ordinary words as well: they name the source in backticks, or where the title begins with them.
+                let first = part.title.split_once(':').is_some_and(|(_, rest)| rest.split_whitespace().next() == Some(word));
+                let meant = word.contains('_') || first || part.prose.contains(&format!("`{word}`"));
                 if meant && !sources.iter().any(|source| source == word) {
                     sources.push(word.into());
                 }

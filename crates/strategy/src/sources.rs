@@ -41,6 +41,9 @@ const STANDING: AnyOf = &["docker_containers", "docker_container", "podman_conta
 const AUDIT: AnyOf = &["kubernetes_audit", "eks_audit", "gke_audit", "aks_audit"];
 const CLUSTER: AnyOf = &["kubernetes_audit", "eks_audit", "gke_audit", "aks_audit", "kubernetes_objects"];
 const FLOWS: AnyOf = &["conntrack", "zeek_conn", "suricata", "hubble", "vpc_flow", "gcp_flow"];
+/// Whoever tells who holds an address.
+const HOLDERS: AnyOf =
+    &["docker_container", "docker_network", "docker_networks", "podman_container", "kubernetes_audit", "kubernetes_objects", "hubble"];
 const PROCESSES: AnyOf = &["system_process", "auditd", "auditd_json", "falco", "tetragon", "tracee", "kunai"];
 const USAGE: AnyOf = &["system_usage"];
 const FILTER: AnyOf = &["netfilter", "auditd", "auditd_json"];
@@ -54,6 +57,19 @@ const FIELDS: &[(&[FieldId], AnyOf)] = &[
     (&[d::CONTAINER_IMAGE_NOVEL], IMAGES_AT_START),
     (&[d::CONTAINER_IMAGE_DIGESTS], IMAGES),
     (&[d::NET_INTERNAL, d::NET_PERMISSIVE, d::NET_OPENED, d::NETWORK_PERMISSIVE, d::NS_JOINED_INTERNAL], NETWORKS),
+    (
+        &[
+            d::SRC_CONTAINER_ID,
+            d::SRC_CONTAINER_NAME,
+            d::SRC_WORKLOAD,
+            d::SRC_LABEL,
+            d::DST_CONTAINER_ID,
+            d::DST_CONTAINER_NAME,
+            d::DST_WORKLOAD,
+        ],
+        HOLDERS,
+    ),
+    (&[d::EDGE_VERDICT], &["docker_network", "docker_networks", "kubernetes_objects", "hubble"]),
     (&[d::EXEC_PRIVILEGED, d::EXEC_TTY, d::EXEC_USER], EXEC),
     (&[d::CHANGE_FACTOR, d::CHANGE_STEP_FACTOR, d::CHANGE_BEFORE, d::CHANGE_TO_MINIMUM], INSPECT),
 ];
