@@ -21,7 +21,7 @@ use std::sync::Arc;
 const STATE_HEAD: &[u8] = b"landwaiter state\n";
 
 /// Version of the frozen state: to be raised whenever the shape of any state changes.
-const STATE_VERSION: u32 = 2;
+const STATE_VERSION: u32 = 3;
 
 /// What the engine's results go to.
 pub trait Out {

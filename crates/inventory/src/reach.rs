@@ -13,6 +13,8 @@ pub mod widened;
 
 #[cfg(test)]
 mod differential;
+#[cfg(any(test, feature = "naive"))]
+pub mod naive;
 
 use block::Spot;
 use event::SmolStr;
