@@ -84,8 +84,9 @@ impl Row for State {
         }
         let restarts = self.restarts.count(&key, cause.at);
 
-        if kind == d::CONTAINER_ATTACHED && matches!(container.state, Doing::Created | Doing::Exited) {
-            // `docker run` and `docker start -a` attach before they start.
+        // `docker run` and `docker start -a` attach before they start.
+        let of_a_run = || matches!(container.state, Doing::Created | Doing::Exited) || of_its_own_run(cause, container);
+        if kind == d::CONTAINER_ATTACHED && of_a_run() {
             return;
         }
         if out.wants(kind) {
@@ -178,6 +179,14 @@ fn other(cause: &Event) -> Option<Kind> {
     }
 }
 
+/// `podman run` attaches right after the start that it made, where `docker run` does before it.
+const OWN_ATTACH: Span = Span::millis(100);
+
+fn of_its_own_run(cause: &Event, container: &Container) -> bool {
+    let podmans = matches!(cause.fact(), Some(Fact::Container(said)) if said.runtime == "podman");
+    podmans && container.started.is_some_and(|started| started + OWN_ATTACH > cause.time)
+}
+
 /// From start to end; `None` when either is unknown, or not believed.
 pub fn lifetime(container: &Container) -> Option<Span> {
     let (started, ended) = (container.started?, container.ended?);
@@ -204,7 +213,7 @@ fn repeat_key(container: &Container) -> u64 {
 mod tests {
     use super::*;
     use crate::play::{Play, id};
-    use event::fact::{ContainerSpec, Fact};
+    use event::fact::{ContainerEvent, ContainerSpec, Fact};
 
     fn die(code: i64) -> ContainerAction {
         ContainerAction::Die { exit_code: Some(code) }
@@ -278,6 +287,30 @@ mod tests {
         assert_eq!(play.draw(d::CONTAINER_ATTACHED, &["container.name"]), "");
         play.container("a", "a", "app:1", ContainerAction::Attach);
         assert_eq!(play.draw(d::CONTAINER_ATTACHED, &["container.name"]), "a");
+    }
+
+    #[test]
+    fn an_attach_right_after_the_start_is_how_podman_run_works() {
+        let mut play = Play::new();
+        let mut say = |action, wait| {
+            let said = ContainerEvent {
+                id: crate::play::id("a"),
+                action,
+                name: "a".into(),
+                image: "app:1".into(),
+                labels: Vec::new(),
+                runtime: "podman".into(),
+                division: "".into(),
+                pod: "".into(),
+                spec: None,
+            };
+            play.tell(d::PODMAN_EVENT, Some(Fact::Container(said))).wait(wait);
+        };
+        say(ContainerAction::Create, 0.5);
+        say(ContainerAction::Start, 0.001);
+        say(ContainerAction::Attach, 0.5);
+        say(ContainerAction::Attach, 0.5);
+        assert_eq!(play.draw(d::CONTAINER_ATTACHED, &["container.name"]), "a", "the second only");
     }
 
     #[test]

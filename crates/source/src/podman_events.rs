@@ -252,8 +252,12 @@ fn fact_of(told: &Told<'_>, word: &str, subject: &SmolStr) -> Option<Fact> {
             }))
         }
         "image" => {
-            // Each run looks for its image, and Podman calls that a pull; one that says an id has fetched something.
-            let action = if word == "mount" || word == "unmount" { ImageAction::Other(SmolStr::new(word)) } else { image_action(word) };
+            // Each run looks for its image, and Podman 4 calls that a pull whether or not anything was fetched; only one that names an id has fetched it.
+            // Otherwise any image would bear out its name by being run.
+            let action = match word {
+                "pull" if told.id.is_empty() => ImageAction::Other(SmolStr::new_static("pull")),
+                word => image_action(word),
+            };
             Some(Fact::Image(ImageEvent { id: subject.clone(), action, name: SmolStr::new(told.name) }))
         }
         "network" => network_event(told, word),

@@ -137,7 +137,8 @@ fn images_and_the_system_itself() {
         (image.id.to_string(), image.action)
     };
     assert_eq!(image("remove", ID), (format!("sha256:{ID}"), ImageAction::Delete));
-    assert_eq!(image("pull", ""), ("x:2".into(), ImageAction::Pull));
+    assert_eq!(image("pull", ID), (format!("sha256:{ID}"), ImageAction::Pull));
+    assert_eq!(image("pull", ""), ("x:2".into(), ImageAction::Other("pull".into())), "looked for, and perhaps not fetched");
     let (_, decoded) = read("", r#"{"Status":"refresh","Time":"2026-11-24T17:26:25.533461264Z","Type":"system","Attributes":null}"#);
     let Some(Fact::EngineEvent(event)) = decoded.fact else { panic!("no engine") };
     assert_eq!(event.action, "system refresh");
