@@ -4,7 +4,7 @@ use super::{Hands, telling};
 use crate::container::Container;
 use crate::host::Host;
 use crate::id::Id;
-use crate::kernel::{BEGINNINGS_MAX, Kernel, Placed, Process, Stranger, Where, command_line};
+use crate::kernel::{BEGINNINGS_MAX, Kernel, Placed, Stranger, Where, command_line};
 use crate::step::Step;
 use event::cgroup::{CgroupContainer, container_of};
 use event::fact::Fact;
@@ -13,6 +13,9 @@ use event::{Event, SmolStr};
 
 /// Containers that are looked through for the beginning of an id; the latest are the likeliest.
 const LOOK: usize = 4_096;
+
+/// Length of the beginning of an id that engines show to people, and set as a container's host name.
+const SHORT: usize = 12;
 
 /// Applies what such a witness says.
 pub(super) fn applied(host: &mut Host, event: &Event, fact: &Fact, hands: &mut Hands<'_>) {
@@ -68,7 +71,9 @@ fn acted(host: &Host, kernel: &mut Kernel, event: &Event, said: &ProcessEvent, h
         Where::Container(id) if host.container(id).is_some() => Some(id.clone()),
         _ => None,
     };
-    if let Some(id) = &known {
+    // A beginning of twelve digits may be no more than a host name, which the workload chooses: it teaches nothing about others.
+    let proven = cgroup.is_some() || said.container_id.len() > SHORT;
+    if let Some(id) = known.as_ref().filter(|_| proven) {
         kernel.learn_mount(said.namespaces.mnt, id, |id| host.container(id).is_some_and(Container::stands));
     }
     if said.pid <= 0 {
@@ -86,7 +91,7 @@ fn acted(host: &Host, kernel: &mut Kernel, event: &Event, said: &ProcessEvent, h
     known
 }
 
-/// Where a process runs: the control group knows best, then the sensor, the pod, the namespaces and last the parent.
+/// Where a process runs: the control group knows best, then the namespaces, the sensor, the pod and last the parent.
 fn place_of(host: &Host, kernel: &mut Kernel, said: &ProcessEvent, cgroup: Option<&CgroupContainer>) -> Where {
     let own = kernel.is_host(&said.namespaces);
     if let Some(found) = cgroup {
@@ -97,6 +102,11 @@ fn place_of(host: &Host, kernel: &mut Kernel, said: &ProcessEvent, cgroup: Optio
         if found.certain || host.container(&id).is_some() || kernel.is_foreign(&said.namespaces) {
             return Where::Container(id);
         }
+    }
+    if let Some(Some(id)) = kernel.mounts.get(&said.namespaces.mnt)
+        && host.container(id).is_some_and(Container::stands)
+    {
+        return Where::Container(id.clone());
     }
     match said.container_id.as_str() {
         "" => {}
@@ -112,11 +122,6 @@ fn place_of(host: &Host, kernel: &mut Kernel, said: &ProcessEvent, cgroup: Optio
     }
     if let Some(id) = in_pod(host, said) {
         return Where::Container(id);
-    }
-    if let Some(Some(id)) = kernel.mounts.get(&said.namespaces.mnt)
-        && host.container(id).is_some_and(Container::stands)
-    {
-        return Where::Container(id.clone());
     }
     if own == Some(true) {
         return Where::Host;
@@ -216,10 +221,11 @@ fn belongs_to_known_pod(host: &Host, cgroup: Option<&CgroupContainer>) -> bool {
 
 /// Keeps what is now known of a process.
 fn remember(kernel: &mut Kernel, event: &Event, said: &ProcessEvent, place: Where, stranger: Option<SmolStr>) {
-    let process = kernel.processes.entry(said.pid).or_default();
-    if matches!(said.action, ProcessAction::Fork) {
-        *process = Process::default();
+    if said.action == ProcessAction::Fork {
+        // The number is another process's now, and nobody told of the end of the one before.
+        kernel.end(said.pid, event.at);
     }
+    let process = kernel.processes.entry(said.pid).or_default();
     let left = process.stranger.clone().filter(|before| stranger.as_ref() != Some(before) && place != Where::Unknown);
     if place != Where::Unknown {
         process.place = place;
@@ -281,6 +287,78 @@ impl Host {
         match key.strip_prefix("mnt:").map(str::parse) {
             Some(Ok(inode)) => self.kernel.mounts.contains_key(&inode),
             _ => self.container(&resolved(self, &Id::new(key))).is_some(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::play::{Play, id};
+    use event::dictionary as d;
+    use event::fact::{ContainerAction, ContainerSpec};
+    use event::system::Namespaces;
+    use proptest::prelude::*;
+
+    const HOST: Namespaces = Namespaces { mnt: 1, pid: 2, net: 3, user: 4 };
+
+    fn tell(play: &mut Play, event: ProcessEvent) {
+        play.from("system_process").tell(d::SYSTEM_PROCESS, Some(Fact::Process(Box::new(event)))).from("docker_events");
+    }
+
+    fn kernel(play: &Play) -> &Kernel {
+        &play.inventory.world().host("h").unwrap().kernel
+    }
+
+    #[test]
+    fn a_host_name_that_a_workload_chose_shifts_no_blame() {
+        let mut play = Play::new();
+        for word in ["victim", "thief"] {
+            play.run(word, ContainerSpec { name: word.into(), image: "app:1".into(), ..ContainerSpec::default() });
+        }
+        let own = Namespaces { mnt: 11, pid: 12, net: 13, user: 4 };
+        let cgroup = SmolStr::from(format!("/docker/{}", id("thief")));
+        tell(&mut play, ProcessEvent { pid: 50, cgroup, namespaces: own, host_namespaces: HOST, ..ProcessEvent::default() });
+        // Another sensor names the container by its host name, which is the victim's short id.
+        tell(&mut play, ProcessEvent { pid: 51, container_id: id("victim")[..12].into(), namespaces: own, ..ProcessEvent::default() });
+        assert_eq!(kernel(&play).process(51).unwrap().place, Where::Container(Id::new(&id("thief"))));
+    }
+
+    #[test]
+    fn a_measured_group_alone_shows_a_container() {
+        let mut play = Play::new();
+        let usage = event::system::Usage { cgroup: format!("/docker/{}", id("ghost")).into(), ..Default::default() };
+        play.from("system_usage").tell(d::SYSTEM_USAGE, Some(Fact::Usage(Box::new(usage)))).from("docker_events");
+        assert!(kernel(&play).stranger(&id("ghost")).is_some_and(Stranger::stands));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Whatever comes, each stranger's members are its living processes, and it stands while it has one.
+        #[test]
+        fn strangers_are_counted_by_their_processes(steps in prop::collection::vec((0..6u8, 1..8i64, 0..4usize, 0..3u64), 1..40)) {
+            let mut play = Play::new();
+            play.freezing = false;
+            let groups = [format!("/docker/{}", id("a")), format!("/docker/{}", id("b")), "/lab/c".to_owned(), String::new()];
+            for (what, pid, group, ns) in steps {
+                if what == 5 {
+                    play.container("a", "a", "app:1", ContainerAction::Start);
+                    continue;
+                }
+                let action = [ProcessAction::Exec, ProcessAction::Fork, ProcessAction::Exit, ProcessAction::Connect, ProcessAction::Standing][usize::from(what)];
+                let namespaces = if ns == 0 { HOST } else { Namespaces { mnt: 10 + ns, pid: 20 + ns, net: 3, user: 4 } };
+                let cgroup = SmolStr::from(groups[group].as_str());
+                tell(&mut play, ProcessEvent { action, pid, cgroup, namespaces, host_namespaces: HOST, ..ProcessEvent::default() });
+                let Some(host) = play.inventory.world().host("h") else { continue };
+                for stranger in host.kernel.strangers() {
+                    prop_assert_eq!(stranger.stands(), !stranger.members.is_empty(), "{}", stranger.key);
+                    for member in &stranger.members {
+                        let its = host.kernel.process(*member).and_then(|process| process.stranger.clone());
+                        prop_assert_eq!(its, Some(stranger.key.clone()));
+                    }
+                }
+            }
         }
     }
 }
