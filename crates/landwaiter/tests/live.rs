@@ -1,14 +1,13 @@
 //! The live commands on a real engine. Each test says that it was skipped where there is none.
 
+mod bench;
 #[path = "../../source/tests/support/cable.rs"]
 mod cable;
 mod common;
-#[path = "../../source/tests/support/engine.rs"]
-mod engine;
 
+use bench::{Bench, Beside, wait_until};
 use cable::Cable;
 use common::{findings, folder, landwaiter, stderr, stdout};
-use engine::IMAGE;
 use serde_json::Value;
 use source::collect::{Address, Client};
 use std::collections::BTreeMap;
@@ -16,91 +15,6 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
-
-/// An engine, and what one test made there; all of it is removed at the end.
-struct Bench {
-    client: Client,
-    run: String,
-    made: Mutex<Vec<String>>,
-}
-
-impl Bench {
-    fn find(test: &str) -> Option<Bench> {
-        Some(Bench { client: engine::find(test)?, run: format!("{test}-{}", std::process::id()), made: Mutex::default() })
-    }
-
-    fn post(&self, path: &str, body: Option<&str>) -> String {
-        let answer = self.client.ask("POST", path, body).expect("an answer");
-        assert!(answer.is_good(), "{path}: {}", answer.message());
-        String::from_utf8_lossy(&answer.body).into_owned()
-    }
-
-    /// Creates a container named `{run}-{name}`; gives its full id.
-    fn create(&self, name: &str, host_config: &str, command: &str) -> String {
-        let run = &self.run;
-        let body = format!(
-            r#"{{"Image":"{IMAGE}","Cmd":["sh","-c","{command}"],"Labels":{{"landwaiter.run":"{run}"}},"HostConfig":{host_config}}}"#
-        );
-        let answer = self.post(&format!("/containers/create?name={run}-{name}"), Some(&body));
-        let id = answer.split('"').find(|part| part.len() == 64).expect("an id").to_owned();
-        self.made.lock().expect("a lock").push(id.clone());
-        id
-    }
-
-    fn start(&self, id: &str) {
-        self.post(&format!("/containers/{id}/start"), None);
-    }
-
-    fn remove(&self, id: &str) {
-        let _ = self.client.ask("DELETE", &format!("/containers/{id}?force=1&v=1"), None);
-    }
-
-    fn inspect(&self, id: &str) -> Option<Value> {
-        let answer = self.client.get(&format!("/containers/{id}/json")).expect("an answer");
-        answer.is_good().then(|| serde_json::from_slice(&answer.body).expect("JSON"))
-    }
-
-    fn labelled(&self, run: &str) -> usize {
-        let filter = format!("%7B%22label%22%3A%5B%22landwaiter.run%3D{run}%22%5D%7D");
-        let answer = self.client.get(&format!("/containers/json?all=1&filters={filter}")).expect("an answer");
-        serde_json::from_slice::<Vec<Value>>(&answer.body).expect("a list").len()
-    }
-}
-
-impl Drop for Bench {
-    fn drop(&mut self) {
-        for id in self.made.get_mut().map(std::mem::take).unwrap_or_default() {
-            self.remove(&id);
-        }
-    }
-}
-
-/// A command that runs beside the test.
-struct Beside(Child);
-
-impl Beside {
-    fn start(args: &[&str]) -> Beside {
-        let child = Command::new(env!("CARGO_BIN_EXE_landwaiter")).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        Beside(child.expect("the binary runs"))
-    }
-
-    fn signal(&self, signal: &str) {
-        let sent = Command::new("kill").args([signal, &self.0.id().to_string()]).status();
-        assert!(sent.is_ok_and(|status| status.success()));
-    }
-
-    fn end(self) -> std::process::Output {
-        self.0.wait_with_output().expect("the binary ends")
-    }
-}
-
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !done() {
-        assert!(Instant::now() < deadline, "{what} did not happen");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
 
 /// A watch that is already listening.
 fn watch(tape: &Path, engine: &Address) -> Beside {
@@ -429,7 +343,7 @@ fn an_interrupted_validation_cleans_up() {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn();
-    let beside = Beside(child.expect("the binary runs"));
+    let beside = Beside::of(child.expect("the binary runs"));
     let made = format!("{run}-1");
     wait_until("the container of the page", || bench.labelled(&made) == 1);
     beside.signal("-INT");
