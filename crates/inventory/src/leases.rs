@@ -138,6 +138,16 @@ impl<H: Ord + Clone, P: Ord + Clone> Leases<H, P> {
         self.by_address.range(IpAddr::from([a, b, 0, 0])..=IpAddr::from([a, b, 255, 255])).next().is_some()
     }
 
+    /// Everybody who has, or had, anything.
+    pub fn holders(&self) -> impl Iterator<Item = &H> {
+        self.by_holder.keys()
+    }
+
+    /// The same from one on, in their order.
+    pub fn holders_from(&self, first: &H) -> impl Iterator<Item = &H> {
+        self.by_holder.range(first..).map(|(holder, _)| holder)
+    }
+
     /// Whether a holder has, or had, anything.
     pub fn has(&self, holder: &H) -> bool {
         self.by_holder.contains_key(holder)

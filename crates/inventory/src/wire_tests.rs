@@ -4,6 +4,7 @@ use crate::play::{Play, id};
 use event::dictionary as d;
 use event::fact::{ContainerAction, ContainerSpec, Endpoint, Fact, NetworkAction, NetworkSpec, Port};
 use event::flow::{End, Flow, FlowOutcome, FlowStage};
+use event::kubernetes::{Body, NetworkPolicySpec, Object, ObjectChange, ObjectEvent, ObjectList, PodContainer, PodSpec, PolicyRule};
 use event::{Deriver, Kind, Span, Time};
 use proptest::prelude::*;
 
@@ -388,6 +389,104 @@ fn everything_is_bounded_and_said() {
     let pressed = play.draw(d::SENSOR_PRESSURE, &["sensor.reason"]);
     assert!(["inventory.flows", "inventory.edges"].iter().all(|bound| pressed.contains(bound)), "{pressed}");
     assert!(play.inventory.freeze().len() < 4_000_000, "{}", play.inventory.freeze().len());
+}
+
+fn pod(name: &str, uid: &str, address: &str, labels: &[(&str, &str)]) -> Object {
+    let part = ContainerSpec { name: "app".into(), image: "app:1".into(), ..ContainerSpec::default() };
+    let spec = PodSpec {
+        address: address.into(),
+        addresses: vec![address.into()],
+        phase: "Running".into(),
+        containers: vec![PodContainer { spec: part, state: "running".into(), ..PodContainer::default() }],
+        ..PodSpec::default()
+    };
+    Object {
+        kind: "Pod".into(),
+        namespace: "shop".into(),
+        name: name.into(),
+        uid: uid.into(),
+        labels: labels.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
+        body: Body::Pod(Box::new(spec)),
+        ..Object::default()
+    }
+}
+
+fn object(play: &mut Play, change: ObjectChange, object: Object) {
+    play.tell(d::KUBERNETES_OBJECT, Some(Fact::Object(Box::new(ObjectEvent { change, object }))));
+}
+
+#[test]
+fn pods_hold_addresses_on_every_host_of_their_cluster() {
+    let mut play = Play::new();
+    object(&mut play, ObjectChange::Added, pod("api-7d4b9c6f58-x2v9k", "u1", "10.244.1.5", &[]));
+    object(&mut play, ObjectChange::Added, pod("db-0", "u2", "10.244.1.6", &[]));
+    // What nodes see, and a service's address that is translated to a pod's.
+    play.host = "node-1".into();
+    connect(&mut play, "10.244.1.5", 1, "10.244.1.6", 5432);
+    hear(
+        &mut play,
+        d::CONNTRACK,
+        Flow { answered_by: end("10.244.1.6", 5432), ..flow("10.244.1.5", 2, "10.96.0.7", 5432, FlowStage::New) },
+    );
+    play.host = "h".into();
+    object(&mut play, ObjectChange::Deleted, pod("db-0", "u2", "10.244.1.6", &[]));
+    play.wait(1.0);
+    object(&mut play, ObjectChange::Added, pod("cache-0", "u3", "10.244.1.6", &[]));
+    connect(&mut play, "10.244.1.5", 3, "10.244.1.6", 6379);
+    play.wait(5.0);
+    let drawn = play.draw(
+        d::NETWORK_FLOW,
+        &["source.workload", "destination.workload", "destination.address_asked", "flow.direction", "source.k8s.namespace.name"],
+    );
+    assert_eq!(
+        drawn,
+        "k8s:shop/api | k8s:shop/db-0 | - | east_west | shop\nk8s:shop/api | k8s:shop/db-0 | 10.96.0.7 | east_west | shop\nk8s:shop/api | k8s:shop/cache-0 | - | east_west | shop"
+    );
+}
+
+#[test]
+fn an_answer_that_every_known_policy_denies_is_said() {
+    let mut play = Play::new();
+    object(&mut play, ObjectChange::Added, pod("api", "u1", "10.244.1.5", &[("app", "api")]));
+    object(&mut play, ObjectChange::Added, pod("db", "u2", "10.244.1.6", &[("app", "db")]));
+    let deny = Object {
+        kind: "NetworkPolicy".into(),
+        namespace: "shop".into(),
+        name: "deny".into(),
+        body: Body::NetworkPolicy(Box::new(NetworkPolicySpec { policy_types: vec!["Ingress".into()], ..NetworkPolicySpec::default() })),
+        ..Object::default()
+    };
+    let mut speak = |play: &mut Play, port: u16| {
+        connect(play, "10.244.1.5", port, "10.244.1.6", port);
+        answer(play, "10.244.1.5", port, "10.244.1.6", port);
+        play.draw(d::EDGE_FORBIDDEN, &["edge.verdict", "edge.policies", "edge.port"])
+    };
+    // One policy is known, but others may be there that allow it.
+    object(&mut play, ObjectChange::Added, deny.clone());
+    assert_eq!(speak(&mut play, 1), "");
+    play.tell(d::KUBERNETES_OBJECT, Some(Fact::Objects(Box::new(ObjectList { kind: "NetworkPolicy".into(), items: vec![deny.clone()] }))));
+    assert_eq!(speak(&mut play, 2), "policy_denies | shop/deny | 2");
+    let allow = NetworkPolicySpec {
+        ingress: Some(vec![PolicyRule::default()]),
+        policy_types: vec!["Ingress".into()],
+        ..NetworkPolicySpec::default()
+    };
+    object(&mut play, ObjectChange::Added, Object { name: "allow".into(), body: Body::NetworkPolicy(Box::new(allow)), ..deny });
+    assert_eq!(speak(&mut play, 3), "policy_denies | shop/deny | 2");
+}
+
+#[test]
+fn datagrams_that_nobody_answers_have_failed() {
+    let mut play = Play::new();
+    network(&mut play, "net", "10.0.0.0/24", false, &[]);
+    run(&mut play, "a", "app:1", &[("net", "10.0.0.5")]);
+    for n in 0..10u16 {
+        hear(&mut play, d::CONNTRACK, Flow { protocol: "udp".into(), ..flow("10.0.0.5", 1000 + n, "10.0.0.6", 8000 + n, FlowStage::New) });
+    }
+    play.wait(4.9);
+    assert_eq!(told(&play), "");
+    play.wait(0.2);
+    assert_eq!(told(&play), "a | 10 | 1 | 0 | 0");
 }
 
 /// What may come in any order within the wait.

@@ -108,10 +108,9 @@ impl Question<'_> {
             Held::Nobody => {}
         }
         match self.ask(&self.wire.pods, address) {
-            Held::By(key) => {
-                self.pod(key, &mut party);
-                return (party, true);
-            }
+            // A pod that went without a word of its own, with its namespace, holds nothing any more.
+            Held::By(key) if !self.pod(key, &mut party) => return (party, false),
+            Held::By(_) => return (party, true),
             Held::Disputed(keys) => {
                 party.place = Whereabouts::Unknown;
                 party.candidates = keys.into_iter().take(CANDIDATES_MAX).map(|(_, place, _)| place.clone()).collect();
@@ -181,9 +180,8 @@ impl Question<'_> {
     fn named_pod(&self, end: &End, party: &mut Party) {
         let place = crate::cluster::place(&end.namespace, &end.pod);
         let known = self.hosts.values().find(|host| host.cluster.as_ref().is_some_and(|cluster| cluster.pods.contains_key(&place)));
-        if let Some(host) = known {
-            self.pod(&(host.name.clone(), place, SmolStr::default()), party);
-        } else {
+        let known = known.is_some_and(|host| self.pod(&(host.name.clone(), place.clone(), SmolStr::default()), party));
+        if !known {
             party.place = Whereabouts::Shared;
             let stem = if end.workload.is_empty() { owner::pod_stem(&end.pod) } else { end.workload.as_str() };
             party.workload = format_smolstr!("k8s:{}/{stem}", end.namespace);
@@ -194,10 +192,14 @@ impl Question<'_> {
         party.pod = end.pod.clone();
     }
 
-    fn pod(&self, key: &PodKey, party: &mut Party) {
-        let (on, place, _) = key;
-        let Some(host) = self.hosts.get(on) else { return };
-        let Some(pod) = host.cluster.as_ref().and_then(|cluster| cluster.pods.get(place)) else { return };
+    /// Describes a pod; an empty unique id means whichever has that name. Says whether it was there at the time.
+    fn pod(&self, key: &PodKey, party: &mut Party) -> bool {
+        let (on, place, uid) = key;
+        let Some(host) = self.hosts.get(on) else { return false };
+        let Some(pod) = host.cluster.as_ref().and_then(|cluster| cluster.pods.get(place)) else { return false };
+        if pod.gone.is_some_and(|gone| gone <= self.time) || !uid.is_empty() && *uid != pod.uid {
+            return false;
+        }
         party.host = on.clone();
         party.namespace = pod.namespace.clone();
         party.pod = pod.name.clone();
@@ -219,6 +221,7 @@ impl Question<'_> {
                 party.candidates = names(pod.containers.iter().map(|(_, _, id)| id.clone()), host);
             }
         }
+        true
     }
 }
 

@@ -94,7 +94,15 @@ impl Wire {
                         && self.pod_named(host, event, &request.namespace, &request.name, pressure))
             }
             Fact::Object(said) => self.pod(host, event, &said.object, pressure),
-            Fact::Objects(list) => list.items.iter().fold(false, |learned, object| learned | self.pod(host, event, object, pressure)),
+            Fact::Objects(list) => {
+                // What is no longer on the list is gone.
+                let known: Vec<PodKey> = self.pods.holders().filter(|(on, _, _)| *on == host.name && list.kind == "Pod").cloned().collect();
+                for (_, place, _) in known {
+                    let (namespace, name) = place.split_once('/').unwrap_or_default();
+                    self.pod_named(host, event, namespace, name, pressure);
+                }
+                list.items.iter().fold(false, |learned, object| learned | self.pod(host, event, object, pressure))
+            }
             _ => false,
         };
         if learned {
@@ -117,6 +125,12 @@ impl Wire {
         let place = crate::cluster::place(namespace, name);
         let Some(pod) = host.cluster.as_ref().and_then(|cluster| cluster.pods.get(&place)) else { return false };
         let key = (host.name.clone(), place, pod.uid.clone());
+        // One of that name that was there before, or was heard of before its unique id.
+        let first = (key.0.clone(), key.1.clone(), SmolStr::default());
+        let same_name = self.pods.holders_from(&first).take_while(|(on, place, _)| *on == key.0 && *place == key.1);
+        for before in same_name.filter(|holder| **holder != key).cloned().collect::<Vec<_>>() {
+            self.pods.close(&before, event.time);
+        }
         let over = matches!(pod.phase.as_str(), "Succeeded" | "Failed").then_some(event.time);
         if let Some(gone) = pod.gone.or(over) {
             self.pods.close(&key, gone);
