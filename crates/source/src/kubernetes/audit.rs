@@ -53,7 +53,15 @@ pub(crate) fn decode(value: &sonic_rs::Value) -> Result<Decoded, Undecodable> {
     Ok(Decoded {
         kind: dictionary::KUBERNETES_AUDIT,
         time,
-        identity: Some(identity_of(&[request.audit_id.as_bytes(), request.stage.as_bytes()])),
+        // A client may choose the `auditID` itself: the same id on another request must not make that a repeat.
+        identity: Some(identity_of(&[
+            request.audit_id.as_bytes(),
+            request.stage.as_bytes(),
+            request.verb.as_bytes(),
+            request.uri.as_bytes(),
+            request.user.name.as_bytes(),
+            &received.map_or(0, |time| time.0).to_be_bytes(),
+        ])),
         subject: request.uid.clone(),
         document: Document::default(),
         fact: Some(Fact::Request(Box::new(request))),
