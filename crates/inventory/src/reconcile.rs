@@ -8,9 +8,11 @@ mod claim;
 mod judge;
 mod system;
 
+use crate::address;
 use crate::cluster::Cluster;
 use crate::host::Host;
 use crate::id::Id;
+use crate::party::{Seen, Whereabouts};
 use crate::row::{Row, RowOut};
 use crate::step::{SeenBy, Step};
 use crate::timers::TimerKey;
@@ -71,6 +73,7 @@ impl Row for State {
                     self.process(said, host, cause, out);
                 }
             }
+            Step::FlowSeen { seen } => self.spoken(seen, host, world, cause, out),
             Step::Note => self.noted(cause, out),
             _ => {}
         }
@@ -203,6 +206,19 @@ impl State {
         let mut claim = Claim::new(Sort::PodWithoutRuntime, id.text(), cause);
         claim.container = Some(id.clone());
         self.claim(SmolStr::from(format!("p:{}", id.text())), claim, cause, out);
+    }
+
+    /// An address of a container network speaks that nobody holds.
+    fn spoken(&mut self, seen: &Seen, host: &Host, world: &World, cause: &Event, out: &mut RowOut<'_>) {
+        let source = &seen.source;
+        if source.place != Whereabouts::Unknown || !source.candidates.is_empty() {
+            return;
+        }
+        let Some(address) = address::parse(&source.address) else { return };
+        if world.wire.hosts.get(&host.name).is_some_and(|addresses| addresses.in_container_network(address)) {
+            let claim = Claim::new(Sort::AddressWithoutContainer, source.address.clone(), cause);
+            self.claim(SmolStr::from(format!("a:{address}")), claim, cause, out);
+        }
     }
 
     /// A witness is back: what waited for it is judged when it has had its time to catch up.

@@ -150,13 +150,16 @@ impl World {
         }
         let mut moved = hands.moved;
         wire.follow(hosts, event, &mut moved, timers, pressure);
+        telling::flows_seen(hosts, event, &mut moved);
         moved
     }
 
     /// A hold has run out: what was waited for did not come. Or a flow has waited long enough.
     pub(crate) fn fire(&mut self, key: &TimerKey, now: Time, timers: &mut Timers) -> Option<(Event, Moved)> {
         if wire::TIMERS.contains(&key.tag) {
-            return self.wire.fire(&self.hosts, key, now, timers);
+            let (cause, mut moved) = self.wire.fire(&self.hosts, key, now, timers)?;
+            telling::flows_seen(&mut self.hosts, &cause, &mut moved);
+            return Some((cause, moved));
         }
         let held = self.held.get(&(key.host.clone(), key.id.clone()))?;
         if held.due > now {

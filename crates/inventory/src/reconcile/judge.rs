@@ -2,11 +2,13 @@
 
 use super::claim::{Claim, Sort};
 use super::{BLIND_BEFORE, cluster_of, system};
+use crate::address;
 use crate::container::{Container, Origin};
 use crate::fields::{container_fields, posture_fields};
 use crate::heard::Health;
 use crate::host::Host;
 use crate::id::Id;
+use crate::leases::Held;
 use crate::row::RowOut;
 use crate::witnesses::{engine_of, owner, stream_of};
 use crate::world::World;
@@ -138,8 +140,17 @@ fn is_borne_out(claim: &Claim, container: Option<&Container>, host: &Host, world
                 || pod.runtime_ids.iter().any(|id| node.container(id).is_some())
         }
         Sort::ListWithoutEvent => container.is_none_or(|container| container.origin == Origin::Created),
-        Sort::AddressWithoutContainer => false,
+        Sort::AddressWithoutContainer => {
+            let Some(address) = address::parse(&claim.what) else { return true };
+            let held =
+                world.wire.hosts.get(&host.name).is_some_and(|addresses| held_by_somebody(&addresses.leases.at(address, claim.first)));
+            held || held_by_somebody(&world.wire.pods.at(address, claim.first))
+        }
     }
+}
+
+fn held_by_somebody<H>(held: &Held<'_, H>) -> bool {
+    !matches!(held, Held::Nobody)
 }
 
 fn is_pause(image: &str) -> bool {
@@ -173,7 +184,7 @@ pub(super) fn say(claim: &Claim, found: &Found, host: &Host, world: &World, now:
             posture_fields(&mut builder, container);
         }
         None => {
-            if claim.mnt == 0 {
+            if claim.mnt == 0 && claim.sort != Sort::AddressWithoutContainer {
                 builder.push(d::CONTAINER_ID, &claim.what);
             }
             if !claim.image.is_empty() {

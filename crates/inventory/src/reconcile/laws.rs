@@ -195,6 +195,47 @@ fn a_runtime_that_nobody_listens_to_may_know_it() {
     assert_eq!(play.draw(d::DISCREPANCY_SEEN, &fields), "false | docker_events,podman (not followed)");
 }
 
+fn flow(play: &mut Play, from: &str) {
+    use event::flow::{End, Flow, FlowStage};
+    let end = |address: &str, port| End { address: address.into(), port, ..End::default() };
+    let flow = Flow {
+        stage: FlowStage::New,
+        started: Some(play.now),
+        source: end(from, 40_000),
+        destination: end("192.0.2.7", 443),
+        protocol: "tcp".into(),
+        ..Flow::default()
+    };
+    play.from("conntrack").tell(d::CONNTRACK, Some(Fact::Flow(Box::new(flow)))).from("docker_events");
+}
+
+#[test]
+fn an_address_of_a_container_network_that_nobody_holds_is_told() {
+    use event::fact::{ContainerSpec, Endpoint, NetworkSpec};
+    let mut play = watched();
+    let network = NetworkSpec {
+        id: id("net"),
+        name: "back".into(),
+        driver: "bridge".into(),
+        subnets: vec!["172.30.0.0/16".into()],
+        ..NetworkSpec::default()
+    };
+    play.from("docker_network").tell(d::DOCKER_NETWORK, Some(Fact::NetworkSpec(Box::new(network)))).from("docker_events");
+    let place = Endpoint { network: "back".into(), network_id: id("net"), address: "172.30.0.2".into(), ..Endpoint::default() };
+    play.run("web", ContainerSpec { name: "web".into(), image: "web:1".into(), networks: vec![place], ..ContainerSpec::default() });
+    flow(&mut play, "172.30.0.2");
+    flow(&mut play, "172.30.0.99");
+    flow(&mut play, "198.51.100.4");
+    play.wait(60.0);
+    assert_eq!(
+        play.draw(d::DISCREPANCY_SEEN, &["discrepancy.kind", "discrepancy.what", "discrepancy.seen_by"]),
+        "address_without_container | 172.30.0.99 | conntrack"
+    );
+    // Who told of the flow is a witness of the container at its end.
+    play.container("web", "web", "web:1", ContainerAction::Die { exit_code: Some(0) });
+    assert!(play.draw(d::CONTAINER_ENDED, &["witnesses"]).contains("conntrack"));
+}
+
 /// What may happen beside an orphan.
 #[derive(Clone, Debug)]
 enum Beside {

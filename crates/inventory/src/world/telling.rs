@@ -1,6 +1,6 @@
 //! Several runtimes tell of one container: whose word moves it, and who is only a witness.
 
-use super::Hands;
+use super::{Hands, Moved};
 use crate::container::{Container, State};
 use crate::host::Host;
 use crate::id::Id;
@@ -8,7 +8,8 @@ use crate::posture::Danger;
 use crate::step::{SeenBy, Step};
 use crate::witnesses::{Teller, engine_of, owner};
 use event::fact::{ContainerAction, ContainerEvent, Fact};
-use event::{Event, SmolStr, Span};
+use event::{Event, SmallVec, SmolStr, Span};
+use indexmap::IndexMap;
 
 /// Within this time an engine and the runtime below it tell the same start.
 const TOGETHER: Span = Span::seconds(5);
@@ -126,6 +127,22 @@ pub(super) fn witnessed(host: &mut Host, event: &Event, steps: &[Step]) {
             host.heard.provoked(event.at);
         }
     }
+}
+
+/// Notes who told of a flow as a witness of the containers at its ends.
+pub(super) fn flows_seen(hosts: &mut IndexMap<SmolStr, Host>, event: &Event, moved: &mut Moved) {
+    let mut sighted: SmallVec<[Step; 2]> = SmallVec::new();
+    for step in &moved.steps {
+        let Step::FlowSeen { seen } = step else { continue };
+        for end in [&seen.source, &seen.destination] {
+            let Some(id) = end.container.as_ref().filter(|_| end.host == event.host) else { continue };
+            let container = hosts.get_mut(&end.host).and_then(|host| host.containers.get_mut(id));
+            if container.is_some_and(|container| container.witnesses.note(&event.source, event.time)) {
+                sighted.push(Step::Sighted { id: id.clone(), first: true });
+            }
+        }
+    }
+    moved.steps.extend(sighted);
 }
 
 /// Whether the event is a command run in a container, other than its own health check.
