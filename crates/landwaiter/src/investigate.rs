@@ -296,16 +296,23 @@ fn quiet(finding: &Finding, story: &Story, ui: &Ui) {
         ] {
             ui.out(&format!("      {}", render::printable(&line)));
         }
-    } else if let Some(actor) = story.acts.iter().find(|act| !act.who.is_empty()) {
+    } else if text(finding, "container.id").is_some() {
+        say(
+            ui,
+            3,
+            "Its image is not known by id or digest, and a name explains nothing. Deploy it by digest (image: NAME@sha256:…), then declare image, command and posture as `[[workload]]` in a context file (--context FILE).",
+        );
+    } else if let Some((name, may)) = story.may.first_key_value() {
         say(ui, 3, "Declare the identity, as the API server authenticated it, in a context file (--context FILE):");
-        let name = actor.who.split(' ').next().unwrap_or_default();
+        let quoted = |text: &str| serde_json::to_string(text).unwrap_or_default();
         for line in [
             "[[identity]]".to_owned(),
-            format!("name = {}", serde_json::to_string(name).unwrap_or_default()),
-            "may = [\"VERB RESOURCE\"]   # only what it did here".to_owned(),
-            "owner = \"\"    # who answers for it".to_owned(),
-            "reason = \"\"   # why it may".to_owned(),
-            format!("expires = \"\"  # {expires}"),
+            format!("name = {}", quoted(name)),
+            format!("may = [{}]", may.iter().map(|what| quoted(what)).collect::<Vec<_>>().join(", ")),
+            "namespaces = []   # where; without this key everywhere".to_owned(),
+            "owner = \"\"        # who answers for it".to_owned(),
+            "reason = \"\"       # why it may".to_owned(),
+            format!("expires = \"\"      # {expires}"),
         ] {
             ui.out(&format!("      {}", render::printable(&line)));
         }

@@ -52,6 +52,8 @@ pub struct Story {
     pub inspect: Option<Vec<u8>>,
     /// Keys under which it is known: ids, names of pods, addresses.
     pub keys: BTreeSet<String>,
+    /// Identity and what it asked for, as a context entry says it: `create networkpolicies`.
+    pub may: BTreeMap<String, BTreeSet<String>>,
     recent: VecDeque<(Time, SmolStr, String)>,
     image: Option<String>,
 }
@@ -113,7 +115,7 @@ impl Story {
         let near = event.time >= finding.first_seen.minus(NEIGHBOURHOOD) && event.time <= finding.last_seen + NEIGHBOURHOOD;
         match &event.fields {
             Fields::Native(_) => self.native(event, near),
-            Fields::Derived(list) => self.derived(finding, event, list, near),
+            Fields::Derived(list) => self.derived(event, list, near),
         }
     }
 
@@ -138,7 +140,7 @@ impl Story {
         words.about += u64::from(named);
     }
 
-    fn derived(&mut self, finding: &Finding, event: &Event, list: &[(FieldId, Value)], near: bool) {
+    fn derived(&mut self, event: &Event, list: &[(FieldId, Value)], near: bool) {
         let get = |name: &str| list.iter().find(|(id, _)| id.name() == name).map(|(_, value)| value);
         let text = |name: &str| get(name).map(ToString::to_string).filter(|text| !text.is_empty());
         let kind = event.kind.name();
@@ -159,6 +161,17 @@ impl Story {
             "discrepancy.what",
         ];
         let mut ours = ends.iter().any(|field| text(field).is_some_and(|value| self.keys.contains(&value)));
+        // A request is about an object by its name.
+        ours = ours || text("request.target").is_some_and(|target| self.keys.iter().any(|key| target.split(' ').any(|part| part == key)));
+        if kind == "kubernetes.request"
+            && ours
+            && let (Some(actor), Some(verb), Some(resource)) = (text("actor"), text("request.verb"), text("request.resource"))
+            && !matches!(text("actor.kind").as_deref(), Some("controller" | "node"))
+            && text("request.writes").as_deref() == Some("true")
+        {
+            let what = text("request.subresource").map_or_else(|| resource.clone(), |sub| format!("{resource}/{sub}"));
+            self.may.entry(actor).or_default().insert(format!("{verb} {what}"));
+        }
         // A spray is about an image: its containers are the subject, as far as they lie in the interval.
         if !ours && near && self.image.is_some() && text("container.image.id") == self.image {
             ours = true;
@@ -202,7 +215,6 @@ impl Story {
                 words.more += 1;
             }
         }
-        let _ = finding;
     }
 
     fn learn(&mut self, key: String) {
