@@ -364,7 +364,7 @@ fn nineteen_in_a_minute_and_one_in_the_next_are_not_twenty() {
     let mut play = Play::new();
     network(&mut play, "net", "10.0.0.0/24", false, &[]);
     run(&mut play, "a", "app:1", &[("net", "10.0.0.5")]);
-    let mut reach = |play: &mut Play, n: u16| {
+    let reach = |play: &mut Play, n: u16| {
         connect(play, "10.0.0.5", 1000 + n, "10.0.0.6", 8000 + n);
         refuse(play, "10.0.0.5", 1000 + n, "10.0.0.6", 8000 + n);
     };
@@ -456,7 +456,7 @@ fn an_answer_that_every_known_policy_denies_is_said() {
         body: Body::NetworkPolicy(Box::new(NetworkPolicySpec { policy_types: vec!["Ingress".into()], ..NetworkPolicySpec::default() })),
         ..Object::default()
     };
-    let mut speak = |play: &mut Play, port: u16| {
+    let speak = |play: &mut Play, port: u16| {
         connect(play, "10.244.1.5", port, "10.244.1.6", port);
         answer(play, "10.244.1.5", port, "10.244.1.6", port);
         play.draw(d::EDGE_FORBIDDEN, &["edge.verdict", "edge.policies", "edge.port"])

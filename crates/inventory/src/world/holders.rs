@@ -44,27 +44,23 @@ struct Place {
 }
 
 impl Addresses {
-    /// Follows one event that the host's state has taken already. Says how much was forgotten, and whether anything may have a holder now that had none.
-    pub(crate) fn follow(&mut self, host: &Host, event: &Event, fact: &Fact, steps: &[Step]) -> (u64, bool) {
+    /// Follows one event that the host's state has taken already. Says how much was forgotten; `learned` takes the addresses that have a holder now.
+    pub(crate) fn follow(&mut self, host: &Host, event: &Event, fact: &Fact, steps: &[Step], learned: &mut Vec<IpAddr>) -> u64 {
         let mut forgotten = 0;
-        let mut learned = false;
         match fact {
             Fact::Container(said) => self.happened(said, event.time),
             Fact::ContainerSpec(spec) => {
-                forgotten += self.inspected(host, event, spec);
-                learned = true;
+                forgotten += self.inspected(host, event, spec, learned);
             }
             Fact::Network(said) => self.network_happened(said, event.time),
             Fact::NetworkSpec(spec) => {
-                forgotten += self.network_inspected(host, event, spec);
-                learned = true;
+                forgotten += self.network_inspected(host, event, spec, learned);
             }
             Fact::List(List::Networks(list)) => {
                 self.subnets.clear();
                 for spec in list.iter().take(crate::host::NETWORKS_MAX) {
-                    forgotten += self.network_inspected(host, event, spec);
+                    forgotten += self.network_inspected(host, event, spec, learned);
                 }
-                learned = true;
             }
             _ => {}
         }
@@ -74,7 +70,7 @@ impl Addresses {
                 self.gone(id, event.time);
             }
         }
-        (forgotten, learned)
+        forgotten
     }
 
     fn happened(&mut self, said: &ContainerEvent, time: Time) {
@@ -129,7 +125,7 @@ impl Addresses {
         }
     }
 
-    fn inspected(&mut self, host: &Host, event: &Event, spec: &ContainerSpec) -> u64 {
+    fn inspected(&mut self, host: &Host, event: &Event, spec: &ContainerSpec, learned: &mut Vec<IpAddr>) -> u64 {
         let id = Id::new(&spec.id);
         let mut forgotten = 0;
         if spec.network_mode == "host" {
@@ -157,6 +153,7 @@ impl Addresses {
             let from = self.since(&id, &network, started, event.time);
             for text in [&endpoint.address, &endpoint.address_v6] {
                 let Some(address) = address::parse(text) else { continue };
+                learned.push(address);
                 // An answer that comes after the end of the run that it describes.
                 match ended.filter(|ended| *ended >= from) {
                     Some(ended) => forgotten += self.leases.past(address, &id, &network, from, ended),
@@ -170,11 +167,12 @@ impl Addresses {
         forgotten
     }
 
-    fn network_inspected(&mut self, host: &Host, event: &Event, spec: &NetworkSpec) -> u64 {
+    fn network_inspected(&mut self, host: &Host, event: &Event, spec: &NetworkSpec, learned: &mut Vec<IpAddr>) -> u64 {
         let mut forgotten = 0;
         self.subnets.insert(spec.id.clone(), spec.subnets.iter().filter_map(|text| Subnet::parse(text)).collect());
         for gateway in spec.gateways.iter().filter_map(|text| address::parse(text)) {
             self.learn_own(gateway);
+            learned.push(gateway);
         }
         for (id, text) in &spec.containers {
             let id = Id::new(id);
@@ -182,6 +180,7 @@ impl Addresses {
             let Some(container) = host.container(&id).filter(|container| container.runs()) else { continue };
             let from = self.since(&id, &spec.id, container.started, event.time);
             if self.places.get(&id).and_then(|place| place.ended).is_none_or(|ended| ended < from) {
+                learned.push(address);
                 self.leases.close_others(&id, &spec.id, address, from.max(event.time));
                 forgotten += self.leases.open(address, &id, &spec.id, from);
             }

@@ -49,7 +49,8 @@ pub(crate) struct Track {
 pub(crate) struct Tracks {
     by_number: BTreeMap<u64, Track>,
     by_key: BTreeMap<Key, u64>,
-    waiting: BTreeSet<u64>,
+    /// Flows that have not been told, by the addresses of their ends.
+    waiting: BTreeSet<(IpAddr, u64)>,
     next: u64,
 }
 
@@ -72,20 +73,29 @@ impl Tracks {
         self.by_number.get_mut(&number)
     }
 
-    /// Flows that have not been told.
-    pub(crate) fn waiting(&self) -> impl Iterator<Item = u64> {
-        self.waiting.iter().copied()
+    /// Flows with that address that have not been told.
+    pub(crate) fn waiting(&self, address: IpAddr) -> impl Iterator<Item = u64> {
+        self.waiting.range((address, 0)..=(address, u64::MAX)).map(|(_, number)| *number)
     }
 
     /// It does not wait any more.
     pub(crate) fn told(&mut self, number: u64) {
-        self.waiting.remove(&number);
+        let keys = self.by_number.get(&number).map(|track| track.keys.clone()).unwrap_or_default();
+        self.told_by(&keys, number);
+    }
+
+    fn told_by(&mut self, keys: &[Key], number: u64) {
+        for (_, _, from, _, to, _) in keys {
+            self.waiting.remove(&(*from, number));
+            self.waiting.remove(&(*to, number));
+        }
     }
 
     /// It is over, and nobody will speak of it any more.
     pub(crate) fn forget(&mut self, number: u64) {
-        self.waiting.remove(&number);
-        for key in self.by_number.remove(&number).map(|track| track.keys).unwrap_or_default() {
+        let keys = self.by_number.remove(&number).map(|track| track.keys).unwrap_or_default();
+        self.told_by(&keys, number);
+        for key in keys {
             if self.by_key.get(&key) == Some(&number) {
                 self.by_key.remove(&key);
             }
@@ -136,9 +146,9 @@ impl Tracks {
         track.note(event);
         self.by_number.insert(number, track);
         for key in keys {
+            self.waiting.extend([(key.2, number), (key.4, number)]);
             self.by_key.insert(key, number);
         }
-        self.waiting.insert(number);
         (Heard::New(number), forgotten)
     }
 

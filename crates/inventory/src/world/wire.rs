@@ -75,39 +75,37 @@ impl Wire {
     ) {
         let Fields::Native(decoded) = &event.fields else { return };
         let (Some(fact), Some(host)) = (&decoded.fact, hosts.get(&event.host)) else { return };
-        let learned = match fact {
-            Fact::Flow(flow) => {
-                self.heard(hosts, host, event, flow, moved, timers, pressure);
-                false
-            }
+        let mut learned = Vec::new();
+        match fact {
+            Fact::Flow(flow) => self.heard(hosts, host, event, flow, moved, timers, pressure),
             Fact::Container(_) | Fact::ContainerSpec(_) | Fact::Network(_) | Fact::NetworkSpec(_) | Fact::List(_) => {
                 self.bound_hosts(hosts);
                 let addresses = self.hosts.entry(event.host.clone()).or_default();
-                let (forgotten, learned) = addresses.follow(host, event, fact, &moved.steps);
-                pressure.add("inventory.leases", forgotten);
-                learned
+                pressure.add("inventory.leases", addresses.follow(host, event, fact, &moved.steps, &mut learned));
             }
             Fact::Request(request) => {
-                request.object.as_ref().is_some_and(|object| self.pod(host, event, object, pressure))
-                    | (request.resource == "pods"
-                        && request.verb == "delete"
-                        && self.pod_named(host, event, &request.namespace, &request.name, pressure))
+                if let Some(object) = &request.object {
+                    self.pod(host, event, object, &mut learned, pressure);
+                }
+                if request.resource == "pods" && request.verb == "delete" {
+                    self.pod_named(host, event, &request.namespace, &request.name, &mut learned, pressure);
+                }
             }
-            Fact::Object(said) => self.pod(host, event, &said.object, pressure),
-            Fact::Objects(list) => {
+            Fact::Object(said) => self.pod(host, event, &said.object, &mut learned, pressure),
+            Fact::Objects(list) if list.kind == "Pod" => {
                 // What is no longer on the list is gone.
-                let known: Vec<PodKey> = self.pods.holders().filter(|(on, _, _)| *on == host.name && list.kind == "Pod").cloned().collect();
+                let known: Vec<PodKey> = self.pods.holders().filter(|(on, _, _)| *on == host.name).cloned().collect();
                 for (_, place, _) in known {
                     let (namespace, name) = place.split_once('/').unwrap_or_default();
-                    self.pod_named(host, event, namespace, name, pressure);
+                    self.pod_named(host, event, namespace, name, &mut learned, pressure);
                 }
-                list.items.iter().fold(false, |learned, object| learned | self.pod(host, event, object, pressure))
+                list.items.iter().for_each(|object| self.pod(host, event, object, &mut learned, pressure));
             }
-            _ => false,
-        };
-        if learned {
-            self.wake(hosts, event.at, timers);
+            _ => {}
         }
+        learned.sort_unstable();
+        learned.dedup();
+        self.wake(hosts, &learned, event.at, timers);
     }
 
     fn bound_hosts(&mut self, hosts: &IndexMap<SmolStr, Host>) {
@@ -116,14 +114,16 @@ impl Wire {
         }
     }
 
-    /// Follows a pod's addresses. Says whether any became known.
-    fn pod(&mut self, host: &Host, event: &Event, object: &Object, pressure: &mut Pressure) -> bool {
-        object.kind == "Pod" && self.pod_named(host, event, &object.namespace, &object.name, pressure)
+    /// Follows a pod's addresses.
+    fn pod(&mut self, host: &Host, event: &Event, object: &Object, learned: &mut Vec<IpAddr>, pressure: &mut Pressure) {
+        if object.kind == "Pod" {
+            self.pod_named(host, event, &object.namespace, &object.name, learned, pressure);
+        }
     }
 
-    fn pod_named(&mut self, host: &Host, event: &Event, namespace: &str, name: &str, pressure: &mut Pressure) -> bool {
+    fn pod_named(&mut self, host: &Host, event: &Event, namespace: &str, name: &str, learned: &mut Vec<IpAddr>, pressure: &mut Pressure) {
         let place = crate::cluster::place(namespace, name);
-        let Some(pod) = host.cluster.as_ref().and_then(|cluster| cluster.pods.get(&place)) else { return false };
+        let Some(pod) = host.cluster.as_ref().and_then(|cluster| cluster.pods.get(&place)) else { return };
         let key = (host.name.clone(), place, pod.uid.clone());
         // One of that name that was there before, or was heard of before its unique id.
         let first = (key.0.clone(), key.1.clone(), SmolStr::default());
@@ -134,30 +134,29 @@ impl Wire {
         let over = matches!(pod.phase.as_str(), "Succeeded" | "Failed").then_some(event.time);
         if let Some(gone) = pod.gone.or(over) {
             self.pods.close(&key, gone);
-            for pods in self.nodes.values_mut() {
-                pods.remove(&key);
+            for address in pod.addresses.iter().filter_map(|text| address::parse(text)) {
+                if let Some(pods) = self.nodes.get_mut(&address) {
+                    pods.remove(&key);
+                }
             }
-            return false;
+            return;
         }
         let created = pod.containers.first().and_then(|(_, _, id)| host.container(id)).and_then(|container| container.created);
-        let mut learned = false;
         for address in pod.addresses.iter().filter_map(|text| address::parse(text)) {
             if !pod.host_network {
                 pressure.add("inventory.leases", self.pods.open_after(address, &key, &(), created.unwrap_or(event.time)));
             } else if self.nodes.contains_key(&address) || self.nodes.len() < NODES_MAX {
                 self.nodes.entry(address).or_default().insert(key.clone());
             }
-            learned = true;
+            learned.push(address);
         }
-        learned
     }
 
     /// Flows that waited and now know both their ends are told at once.
-    fn wake(&mut self, hosts: &IndexMap<SmolStr, Host>, now: Time, timers: &mut Timers) {
-        let waiting: Vec<u64> = self.tracks.waiting().collect();
-        for number in waiting {
+    fn wake(&self, hosts: &IndexMap<SmolStr, Host>, learned: &[IpAddr], now: Time, timers: &mut Timers) {
+        for number in learned.iter().flat_map(|address| self.tracks.waiting(*address)) {
             let Some(track) = self.tracks.get(number) else { continue };
-            if self.attribute(hosts, track).1 == Grasp::Known {
+            if attribution::of(self, hosts, track).1 == Grasp::Known {
                 timers.set(now, WORLD_ROW, key(&track.host, number, RESOLVE));
             }
         }
@@ -186,7 +185,7 @@ impl Wire {
         };
         let Some(track) = self.tracks.get(number) else { return };
         if track.told.is_none() {
-            let (seen, grasp) = self.attribute(hosts, track);
+            let (seen, grasp) = attribution::of(self, hosts, track);
             if grasp == Grasp::Known {
                 // The record at hand is the cause; what was heard before it is evidence too.
                 let own = event.evidence.first();
@@ -233,10 +232,6 @@ impl Wire {
         }
     }
 
-    fn attribute(&self, hosts: &IndexMap<SmolStr, Host>, track: &Track) -> (Seen, Grasp) {
-        attribution::of(self, hosts, track)
-    }
-
     /// A timer of a flow is due.
     pub(super) fn fire(
         &mut self,
@@ -251,7 +246,7 @@ impl Wire {
         let evidence = track.evidence.clone();
         match fired.tag {
             RESOLVE if track.told.is_none() => {
-                let (seen, _) = self.attribute(hosts, track);
+                let (seen, _) = attribution::of(self, hosts, track);
                 self.tell(number, seen, now, &mut moved, timers);
             }
             SETTLE if !track.settled => {
