@@ -14,6 +14,13 @@ pub fn source_named(name: &str) -> Option<&'static SourceDef> {
     SOURCES.iter().find(|source| source.name == name)
 }
 
+/// The source that takes a parsed record: the first of the list that recognises it.
+pub fn source_of(document: &Document) -> Option<&'static SourceDef> {
+    let candidates = shape::candidates(document);
+    let asked = SOURCES.iter().enumerate().filter(|(at, _)| candidates >> (at & 63) & 1 == 1);
+    asked.map(|(_, source)| source).find(|source| (source.recognise)(document))
+}
+
 /// Decodes a record: a pure function of its bytes, with its source's name as a hint. A record without one is offered to each source in the order of the list,
 /// and leaves with the name of the one that recognised it.
 pub fn prepare(record: Record) -> Prepared {
@@ -140,9 +147,7 @@ fn decode(bytes: &[u8], name: &mut SmolStr) -> Result<Decoded, Undecodable> {
     let source = match named {
         Some(source) => source,
         None => {
-            let candidates = shape::candidates(&document);
-            let asked = SOURCES.iter().enumerate().filter(|(at, _)| candidates >> (at & 63) & 1 == 1);
-            asked.map(|(_, source)| source).find(|source| (source.recognise)(&document)).ok_or_else(unknown)?
+            source_of(&document).ok_or_else(unknown)?
         }
     };
     if name.is_empty() {
