@@ -194,8 +194,14 @@ fn program(process: &str) -> &str {
 fn by_engine(said: &FilterChange, moment: bool) -> bool {
     let name = program(&said.process);
     let theirs = name.is_empty() || ENGINES.contains(&name);
+    // In the chain that it leaves to the operator the engine writes nothing but the return at its end.
+    let operators = said.chain == "DOCKER-USER" && !(said.action == "add" && matches!(last_word(&said.rule), "return" | "RETURN"));
     let keeper = KEEPERS.iter().any(|(keeper, chain)| name == *keeper && said.chain.starts_with(chain));
-    moment && theirs || keeper
+    moment && theirs && !operators || keeper
+}
+
+fn last_word(rule: &str) -> &str {
+    rule.split_whitespace().next_back().unwrap_or_default()
 }
 
 /// Whether it takes away, or passes around, what keeps container networks apart; `None` where the record does not say what it touches.
@@ -207,10 +213,10 @@ fn isolation(said: &FilterChange) -> Option<bool> {
     let guard = named(&said.chain) || named(&said.table);
     let takes = matches!(said.action.as_str(), "delete" | "flush" | "replace" | "unregister");
     let forwards = guard || said.chain.eq_ignore_ascii_case("forward");
-    let accepts = said.rule.split([' ', '"', ':', ',']).any(|word| matches!(word, "accept" | "ACCEPT" | "RETURN"));
+    let accepts = said.rule.split([' ', '"', ':', ',']).any(|word| matches!(word, "accept" | "ACCEPT"));
     let jump_lost = takes && said.rule.split_whitespace().any(named);
-    // A rule that lets pass before the guard is asked; a plain return at the end of DOCKER-USER is how the engine leaves it.
-    let around = said.action == "add" && forwards && accepts && said.rule != "return";
+    // A rule that lets pass before the guard is asked.
+    let around = said.action == "add" && forwards && accepts;
     Some(guard && takes || jump_lost || around)
 }
 
@@ -248,9 +254,20 @@ mod tests {
         change(&mut play, "add", "DOCKER", "-d 172.17.0.2/32 -p tcp --dport 80 -j ACCEPT", "iptables");
         play.container("a", "a", "app:1", ContainerAction::Start);
         change(&mut play, "delete", "DOCKER-ISOLATION-STAGE-1", "", "dockerd");
-        // In the same moment, but by somebody else.
-        change(&mut play, "flush", "DOCKER-USER", "", "bash");
-        assert_eq!(drawn(&play), ["DOCKER | true | false", "DOCKER-ISOLATION-STAGE-1 | true | true", "DOCKER-USER | false | true"]);
+        change(&mut play, "add", "DOCKER-USER", "counter return", "iptables");
+        // In the same moment, but by somebody else; and what the engine never writes.
+        change(&mut play, "flush", "FORWARD", "", "bash");
+        change(&mut play, "add", "DOCKER-USER", "ip saddr 10.99.0.0/24 counter accept", "iptables");
+        assert_eq!(
+            drawn(&play),
+            [
+                "DOCKER | true | false",
+                "DOCKER-ISOLATION-STAGE-1 | true | true",
+                "DOCKER-USER | true | false",
+                "FORWARD | false | false",
+                "DOCKER-USER | false | true"
+            ]
+        );
     }
 
     #[test]
