@@ -839,6 +839,7 @@ kinds! {
     PODMAN_CONTAINER "podman.container" native ("", "podman", "inspect") [] "Podman's own inspect answer for a container.";
     CONTAINERD_EVENT "containerd.event" native ("", "containerd", "events") [] "One event of containerd.";
     CRIO_EVENT "crio.event" native ("", "cri-o", "journal") [] "One line of CRI-O's journal.";
+    PODMAN_EXEC "podman.exec" native ("", "podman", "inspect_exec") [] "Podman's own inspect answer for an exec.";
     PODMAN_LIST "podman.list" native ("", "podman", "list") [] "The complete list of Podman's containers.";
     CONTAINERD_CONTAINER "containerd.container" native ("", "containerd", "inspect") [] "What containerd keeps of a container, with its OCI spec.";
     CONTAINERD_LIST "containerd.list" native ("", "containerd", "list") [] "The complete list of a containerd's containers, in all its namespaces.";

@@ -131,7 +131,10 @@ impl State {
             Some(key.clone())
         } else {
             // Without a trustworthy id the container and the command have to do.
-            let same = |exec: &Pending| exec.exec_id.is_none() && exec.container == *id && exec.command == words.trim();
+            let same = |exec: &Pending| {
+                let same_command = exec.command.is_empty() || exec.command == words.trim();
+                exec.exec_id.is_none() && exec.container == *id && same_command
+            };
             self.pending.iter().find(|(other, exec)| other.0 == cause.host && same(exec)).map(|(key, _)| key.clone())
         };
         let pending = found.and_then(|key| {

@@ -5,7 +5,7 @@ use crate::prepare::{lacks, undated};
 use crate::{SourceDef, Witness};
 use event::document::{Document, SIZE_MAX};
 use event::fact::{ExecSpec, Fact};
-use event::{Decoded, Undecodable, dictionary};
+use event::{Decoded, Kind, Undecodable, dictionary};
 
 /// The decoder's row.
 pub const SOURCE: SourceDef = SourceDef {
@@ -28,6 +28,11 @@ fn recognise(document: &Document) -> bool {
 }
 
 fn decode(document: &Document, _: &[u8]) -> Result<Decoded, Undecodable> {
+    read(document, dictionary::DOCKER_EXEC)
+}
+
+/// Reads the answer, as an event of that kind.
+pub(crate) fn read(document: &Document, kind: Kind) -> Result<Decoded, Undecodable> {
     let notes = Notes::default();
     let root = Fields::new(document.root(), &notes);
     let process = root.object("ProcessConfig");
@@ -44,5 +49,5 @@ fn decode(document: &Document, _: &[u8]) -> Result<Decoded, Undecodable> {
     if spec.id.is_empty() {
         return Err(lacks("an ID"));
     }
-    Ok(undated(dictionary::DOCKER_EXEC, spec.id.clone(), Fact::ExecSpec(spec)))
+    Ok(undated(kind, spec.id.clone(), Fact::ExecSpec(spec)))
 }

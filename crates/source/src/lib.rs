@@ -28,7 +28,7 @@ use event::{Decoded, Kind, Undecodable};
 
 pub use event::Witness;
 
-pub use prepare::{Preparer, prepare, source_named};
+pub use prepare::{Preparer, prepare, source_named, source_of};
 pub use sensor::write as write_note;
 
 /// One witness's words: how to recognise and how to read them.
@@ -80,6 +80,7 @@ sources! {
     podman_events,
     podman_container,
     podman_containers,
+    podman_exec,
     containerd_events,
     containerd_container,
     containerd_containers,

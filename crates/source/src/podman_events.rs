@@ -206,7 +206,8 @@ fn plain_word<'a>(kind: &str, action: &'a str) -> &'a str {
     match (kind, action) {
         ("container", "died") => "die",
         ("container" | "network" | "volume" | "pod", "remove") | ("container", "evict") => "destroy",
-        ("container", "exec") => "exec_start",
+        // It is told when it starts, and only once.
+        ("container", "exec") => "exec_create",
         ("container", "exec_died") => "exec_die",
         ("image", "remove") => "delete",
         ("image", "loadFromArchive" | "loadfromarchive") => "load",

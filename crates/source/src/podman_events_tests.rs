@@ -60,7 +60,7 @@ fn podmans_words_are_understood() {
     assert_eq!(action("died", r#""ContainerExitCode":7,"#), ContainerAction::Die { exit_code: Some(7) });
     assert_eq!(action("died", ""), ContainerAction::Die { exit_code: Some(0) }, "a zero is left out");
     assert_eq!(action("remove", ""), ContainerAction::Destroy);
-    assert_eq!(action("exec", ""), ContainerAction::ExecStart { command: "".into(), exec_id: None });
+    assert_eq!(action("exec", ""), ContainerAction::ExecCreate { command: "".into(), exec_id: None });
     assert_eq!(action("exec_died", r#""ContainerExitCode":3,"#), ContainerAction::ExecDie { exec_id: None, exit_code: Some(3) });
     assert_eq!(action("health_status", r#""health_status":"unhealthy","#), ContainerAction::Health { status: "unhealthy".into() });
     assert_eq!(action("rename", ""), ContainerAction::Rename { old_name: None });

@@ -210,6 +210,18 @@ fn podman_is_followed_through_a_break() {
     assert!(spec.privileged && spec.pid_mode == "host");
     assert_eq!((spec.mounts[0].source.as_str(), spec.mounts[0].writable), ("/etc", false));
 
+    bench.run(&["exec", "-d", "--privileged", &strong, "sleep", "3"]);
+    ear.action(&strong, &ContainerAction::ExecCreate { command: "".into(), exec_id: None });
+    let exec = ear.wait("what the command is", |record, fact| match fact {
+        Fact::ExecSpec(spec) if spec.container_id == strong => {
+            assert_eq!(record.source, "podman_exec");
+            Some(spec.clone())
+        }
+        _ => None,
+    });
+    assert!(exec.privileged);
+    assert_eq!(exec.command, ["sleep", "3"]);
+
     bench.stop();
     ear.sight("the break", |note| matches!(note, Sight::Lost { .. }));
     let unseen = bench.container("unseen", &[]);

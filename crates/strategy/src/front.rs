@@ -23,6 +23,7 @@ pub const SOURCES: &[&str] = &[
     "podman_events",
     "podman_container",
     "podman_containers",
+    "podman_exec",
     "containerd_events",
     "containerd_container",
     "containerd_containers",

@@ -31,7 +31,7 @@ const INSPECT: AnyOf = &[
     "gke_audit",
     "aks_audit",
 ];
-const EXEC: AnyOf = &["docker_exec"];
+const EXEC: AnyOf = &["docker_exec", "podman_exec"];
 const INFO: AnyOf = &["docker_info", "kubernetes_audit"];
 const IMAGES: AnyOf = &["docker_images", "docker_image"];
 const IMAGES_AT_START: AnyOf = &["docker_images"];
@@ -88,6 +88,7 @@ const KINDS: &[(&str, AnyOf)] = &[
     ("kubernetes.object", &["kubernetes_objects"]),
     ("kubernetes.request", AUDIT),
     ("guard.changed", CLUSTER),
+    ("podman.exec", &["podman_exec"]),
     ("podman.", &["podman_events", "podman_container", "podman_containers"]),
     ("containerd.", &["containerd_events", "containerd_container", "containerd_containers"]),
     ("crio.", &["crio_journal"]),

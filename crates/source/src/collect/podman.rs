@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub const COLLECTOR: CollectorDef = CollectorDef {
     name: "podman",
     witness: Witness::Runtime,
-    sources: &["podman_events", "podman_container", "podman_containers"],
+    sources: &["podman_events", "podman_container", "podman_containers", "podman_exec"],
     about: "What Podman did, for root and for each user whose service listens, and how each container was configured.",
     blind: "containers of Podman, and how they are configured, are not seen",
     find,

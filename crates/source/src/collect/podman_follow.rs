@@ -14,7 +14,8 @@ use http_body_util::BodyExt;
 use hyper::Method;
 use hyper::body::{Bytes, Incoming};
 use serde::Deserialize;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,6 +31,8 @@ const API: &str = "/v4.0.0/libpod";
 const ASKS_AT_ONCE: usize = 6;
 /// Questions that wait at most; each one more is said to be missed.
 const ASKS_MAX: usize = 20_000;
+/// Execs remembered so as not to be asked about twice.
+const EXECS_MAX: usize = 100_000;
 /// The lists are compared now and then even when nothing seems wrong.
 const RECONCILE_EVERY: Duration = Duration::from_secs(300);
 /// A list is asked for again when containers came or went meanwhile, at most so often.
@@ -62,6 +65,8 @@ struct Follower {
     waiting: Cell<usize>,
     /// Counts creations and ends: a list that was asked for meanwhile tells of neither before nor after.
     turnover: Cell<u64>,
+    /// Execs that were asked about.
+    execs: RefCell<BTreeSet<String>>,
 }
 
 /// Follows until a stream breaks.
@@ -86,8 +91,15 @@ pub(super) async fn follow(services: Arc<[Service]>, room: Room) -> Result<(), S
         room.outlet().note(Sight::Missed { object: SmolStr::new_static("engine"), id, reason: SmolStr::new(error) });
     }
     let again = followed.iter().any(|(place, _)| services[*place].known.swap(true, Ordering::Relaxed));
-    let follower =
-        Rc::new(Follower { room, services, followed, gate: Semaphore::new(ASKS_AT_ONCE), waiting: Cell::new(0), turnover: Cell::new(0) });
+    let follower = Rc::new(Follower {
+        room,
+        services,
+        followed,
+        gate: Semaphore::new(ASKS_AT_ONCE),
+        waiting: Cell::new(0),
+        turnover: Cell::new(0),
+        execs: RefCell::default(),
+    });
     let mut tasks = JoinSet::new();
     for (place, stream) in streams {
         tasks.spawn_local(follower.clone().read(place, stream));
@@ -151,6 +163,11 @@ impl Follower {
         if let Some((id, after_end)) = concerns(&line) {
             self.ask(place, id.to_owned(), after_end);
         }
+        if line.kind == "container" && line.verb() == "exec" {
+            // Podman 4 does not say which; the container knows its execs while they run.
+            let (follower, id) = (self.clone(), line.actor.id.to_string());
+            tokio::task::spawn_local(async move { follower.execs(place, &id).await });
+        }
     }
 
     /// Asks what a container is, in its turn.
@@ -179,6 +196,28 @@ impl Follower {
             Err(_) if after_end => {}
             Err(reason) => self.missed("container", id, &reason),
         }
+    }
+
+    /// Asks what the commands are that run in a container now.
+    async fn execs(&self, place: usize, id: &str) {
+        let Ok(permit) = self.gate.acquire().await else { return };
+        if let Ok(body) = self.get(place, &format!("/containers/{}/json", escape(id))).await {
+            let container: Execs = serde_json::from_slice(&body).unwrap_or_default();
+            for exec in container.ids.unwrap_or_default() {
+                if !self.execs.borrow_mut().insert(exec.clone()) {
+                    continue;
+                }
+                match self.get(place, &format!("/exec/{}/json", escape(&exec))).await {
+                    Ok(body) => self.keep("podman_exec", &body),
+                    Err(reason) => self.missed("exec", &exec, &reason),
+                }
+            }
+        }
+        if self.execs.borrow().len() > EXECS_MAX {
+            // Forgotten in one go, which only costs questions.
+            self.execs.borrow_mut().clear();
+        }
+        drop(permit);
     }
 
     fn keep(&self, source: &'static str, body: &[u8]) {
@@ -285,6 +324,13 @@ fn joined(lists: &[(usize, Bytes)]) -> Vec<u8> {
     }
     out.push(b']');
     out
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Execs {
+    #[serde(rename = "ExecIDs")]
+    ids: Option<Vec<String>>,
 }
 
 #[derive(Default, Deserialize)]
