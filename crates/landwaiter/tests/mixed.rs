@@ -133,5 +133,37 @@ fn what_is_broken_among_many_is_counted_by_reason() {
 #[test]
 #[ignore = "a million records take their time without optimisation"]
 fn a_million_mixed_records_are_read_and_what_is_broken_is_counted() {
-    many(1_000_000);
+    many(std::env::var("LANDWAITER_MIXED_RECORDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000_000));
+}
+
+#[test]
+fn public_rules_for_auditd_match_its_raw_lines_unchanged() {
+    let Some(archive) = std::env::var_os("LANDWAITER_TEST_DATA").map(|path| std::path::PathBuf::from(path).join("sigmahq.tar.gz")) else {
+        eprintln!("skipped: LANDWAITER_TEST_DATA does not say where the public rules are");
+        return;
+    };
+    let dir = folder();
+    let unpacked = std::process::Command::new("tar")
+        .arg("xzf")
+        .arg(&archive)
+        .arg("-C")
+        .arg(dir.path())
+        .args(["--wildcards", "*/linux/auditd/*"])
+        .status();
+    if !unpacked.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: {} cannot be unpacked here", archive.display());
+        return;
+    }
+    let lines = "type=SYSCALL msg=audit(1795527678.072:1): arch=c000003e syscall=133 success=yes exit=0 pid=2 uid=0 comm=\"mknod\" exe=\"/usr/bin/mknod\" key=\"x\"
+type=EXECVE msg=audit(1795527681.072:4): argc=3 a0=\"arecord\" a1=\"-vv\" a2=2D66646174
+type=PATH msg=audit(1795527683.072:6): item=0 name=\"/etc/ld.so.preload\" nametype=CREATE
+type=SYSCALL msg=audit(1795527684.072:7): arch=c000003e syscall=59 success=yes exit=0 pid=2 uid=0 comm=\"x\" exe=\"/tmp/x\" key=\"susp_activity\"
+";
+    let rules = dir.path().to_str().unwrap();
+    let output = landwaiter(&["replay", "--no-shipped", "--rules", rules, "--output", "jsonl", "-"], Some(lines.as_bytes()));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let titles: Vec<String> = findings(&output).iter().map(|finding| finding["title"].as_str().unwrap_or_default().to_owned()).collect();
+    for expected in ["Special File Creation via Mknod Syscall", "Audio Capture", "Modification of ld.so.preload"] {
+        assert!(titles.iter().any(|title| title == expected), "{expected} is not in {titles:?}");
+    }
 }
