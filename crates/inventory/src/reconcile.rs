@@ -65,7 +65,10 @@ impl Row for State {
                 }
                 self.own_story(id, host, world, cause, out);
             }
-            Step::Created { id, .. } | Step::Found { id } => self.own_story(id, host, world, cause, out),
+            Step::Created { id, .. } | Step::Found { id } => {
+                self.own_story(id, host, world, cause, out);
+                self.pod_runs(id, host, cause, out);
+            }
             Step::Started { id, .. } => self.pod_runs(id, host, cause, out),
             Step::Sighted { id, .. } => self.unknown_sighting(id, host, cause, out),
             Step::Kernel => {
@@ -200,7 +203,7 @@ impl State {
     /// An orchestrator says that a pod's container runs.
     fn pod_runs(&mut self, id: &Id, host: &Host, cause: &Event, out: &mut RowOut<'_>) {
         let told = matches!(cause.fact(), Some(Fact::Object(_) | Fact::Objects(_) | Fact::Request(_)));
-        if !told || host.container(id).is_none_or(|container| container.teller() != "kubernetes") {
+        if !told || host.container(id).is_none_or(|container| container.teller() != "kubernetes" || !container.runs()) {
             return;
         }
         let mut claim = Claim::new(Sort::PodWithoutRuntime, id.text(), cause);

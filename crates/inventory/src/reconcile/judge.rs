@@ -109,8 +109,7 @@ fn node_of<'a>(container: Option<&Container>, host: &'a Host, world: &'a World) 
 }
 
 fn pod_of<'a>(container: &Container, host: &'a Host) -> Option<&'a crate::cluster::Pod> {
-    let id = container.id.text();
-    host.cluster.as_ref()?.pod_by_uid(id.split_once('/')?.0)
+    host.cluster.as_ref()?.pod_by_uid(&container.pod.as_ref()?.uid)
 }
 
 /// Whether another witness bears it out by now.

@@ -236,6 +236,71 @@ fn an_address_of_a_container_network_that_nobody_holds_is_told() {
     assert!(play.draw(d::CONTAINER_ENDED, &["witnesses"]).contains("conntrack"));
 }
 
+/// A cluster that is followed, and one of its nodes whose containerd is.
+fn cluster() -> Play {
+    use event::kubernetes::{Object, ObjectEvent};
+    let mut play = Play::new();
+    play.freezing = false;
+    play.host = "cluster".into();
+    note(&mut play, "kubernetes_objects", Sight::Started);
+    let node = Object { kind: "Node".into(), name: "node-1".into(), ..Object::default() };
+    let said = ObjectEvent { object: node, ..ObjectEvent::default() };
+    play.from("kubernetes_objects").tell(d::KUBERNETES_OBJECT, Some(Fact::Object(Box::new(said))));
+    play.host = "node-1".into();
+    note(&mut play, "containerd_events", Sight::Started);
+    play
+}
+
+fn pod(play: &mut Play, runtime_id: &str) {
+    use event::fact::ContainerSpec;
+    use event::kubernetes::{Body, Object, ObjectEvent, PodContainer, PodSpec};
+    let spec = ContainerSpec { id: runtime_id.into(), name: "app".into(), image: "app:1".into(), ..ContainerSpec::default() };
+    let containers = vec![PodContainer { spec, state: "running".into(), ..PodContainer::default() }];
+    let body = Body::Pod(Box::new(PodSpec { node: "node-1".into(), phase: "Running".into(), containers, ..PodSpec::default() }));
+    let object = Object { kind: "Pod".into(), namespace: "shop".into(), name: "web".into(), uid: "u1".into(), body, ..Object::default() };
+    play.host = "cluster".into();
+    let said = ObjectEvent { object, ..ObjectEvent::default() };
+    play.from("kubernetes_objects").tell(d::KUBERNETES_OBJECT, Some(Fact::Object(Box::new(said))));
+    play.host = "node-1".into();
+}
+
+#[test]
+fn what_a_nodes_runtime_has_the_cluster_knows() {
+    let mut play = cluster();
+    containerd(&mut play, &id("pods"), "k8s.io", ContainerAction::Create);
+    containerd(&mut play, &id("own"), "k8s.io", ContainerAction::Create);
+    let sandbox = ContainerEvent {
+        id: id("sandbox"),
+        action: ContainerAction::Create,
+        name: "".into(),
+        image: "registry.k8s.io/pause:3.9".into(),
+        labels: Vec::new(),
+        runtime: "containerd".into(),
+        division: "k8s.io".into(),
+        pod: "".into(),
+        spec: None,
+    };
+    play.from("containerd_events").tell(d::CONTAINERD_EVENT, Some(Fact::Container(sandbox)));
+    pod(&mut play, &id("pods"));
+    play.wait(60.0);
+    let fields = ["discrepancy.kind", "discrepancy.what", "discrepancy.not_seen_by", "host.name"];
+    assert_eq!(
+        play.draw(d::DISCREPANCY_SEEN, &fields),
+        format!("runtime_without_orchestrator | {} | kubernetes_objects | node-1", id("own"))
+    );
+}
+
+#[test]
+fn what_the_cluster_says_that_it_runs_the_nodes_runtime_knows() {
+    let mut play = cluster();
+    pod(&mut play, &id("ghost"));
+    play.wait(60.0);
+    let fields = ["discrepancy.kind", "discrepancy.not_seen_by", "k8s.pod.name"];
+    let drawn = play.draw(d::DISCREPANCY_SEEN, &fields);
+    assert!(drawn.starts_with("pod_without_runtime | containerd_events | "), "{drawn}");
+    assert_eq!(drawn.lines().count(), 1);
+}
+
 /// What may happen beside an orphan.
 #[derive(Clone, Debug)]
 enum Beside {
