@@ -166,7 +166,17 @@ fn workload(site: &mut Site<'_, '_>, object: &Object, by: Option<(&Arc<Who>, boo
         }
         known.writer = Some(who.clone());
     }
-    let Body::Workload(spec) = &object.body else { return };
+    let settled = fresh && !made && known.created.is_some();
+    if let Body::Workload(spec) = &object.body {
+        described(known, spec, (made, whole, by.is_some_and(|(who, counts)| counts && !who.is_machinery())), now);
+    }
+    if settled {
+        super::cluster_parts::resettle(site, &key);
+    }
+}
+
+/// Takes in what a workload's record says of its pods: whether it is new, holds the whole template, and is a writer's.
+fn described(known: &mut Workload, spec: &WorkloadSpec, (made, whole, written): (bool, bool, bool), now: event::Time) {
     if let Some(replicas) = spec.replicas {
         if let Some(before) = known.replicas.filter(|before| replicas > *before && !made) {
             known.raised = Some((now, before));
@@ -179,7 +189,7 @@ fn workload(site: &mut Site<'_, '_>, object: &Object, by: Option<(&Arc<Who>, boo
         let hash = template_hash(spec, template);
         if known.template != 0 && known.template != hash {
             known.changed = Some(now);
-        } else if known.template == 0 && !made && by.is_some_and(|(who, counts)| counts && !who.is_machinery()) && known.stood {
+        } else if known.template == 0 && !made && written && known.stood {
             // What it was before is not known; a writer wrote it now.
             known.changed = Some(now);
         }

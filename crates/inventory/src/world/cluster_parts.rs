@@ -2,7 +2,7 @@
 
 use super::cluster::Site;
 use super::containers;
-use crate::cluster::{Pod, PodPart};
+use crate::cluster::{Pod, PodPart, STOOD};
 use crate::container::{Container, Origin, State};
 use crate::id::Id;
 use crate::image_ref;
@@ -108,7 +108,13 @@ fn one(site: &mut Site<'_, '_>, key: &SmolStr, prefix: &str, part: &PodContainer
         site.host.judge_role(&id, site.hands.context);
         site.hands.say(Step::Found { id: id.clone() });
     }
-    let settled = !pod.maker.is_empty() && site.cluster.is_settled(&pod.maker, site.event.time);
+    let settled = !pod.maker.is_empty()
+        && if site.cluster.workloads.contains_key(&pod.maker) {
+            site.cluster.is_settled(&pod.maker, site.event.time)
+        } else {
+            // Its own creation would have been seen, had it come since watching began.
+            pod.maker.starts_with("DaemonSet:") || site.host.watching_since.is_some_and(|since| since + STOOD <= site.event.time)
+        };
     let place = PodPart {
         namespace: pod.namespace.clone(),
         pod: pod.name.clone(),
@@ -338,6 +344,26 @@ pub(super) fn named(site: &mut Site<'_, '_>, key: &SmolStr) {
         }
     }
 }
+
+/// A workload became known, and since when it stands: what its controller had made for it before that was known is owned too.
+pub(super) fn resettle(site: &mut Site<'_, '_>, key: &SmolStr) {
+    let Some(since) = site.cluster.workloads.get(key).and_then(|workload| workload.created) else { return };
+    if site.cluster.pods.len() > RESETTLE_MAX {
+        return;
+    }
+    for pod in site.cluster.pods.values().filter(|pod| pod.maker == *key && pod.gone.is_none()) {
+        for (_, sort, id) in &pod.containers {
+            let Some(container) = site.host.containers.get_mut(id) else { continue };
+            let after = container.created.is_some_and(|created| since + STOOD <= created);
+            if let Some(place) = container.pod.as_mut().filter(|_| after && *sort != ContainerSort::Ephemeral) {
+                place.owned = true;
+            }
+        }
+    }
+}
+
+/// Pods of a cluster in which those of one workload are still looked for one by one.
+const RESETTLE_MAX: usize = 5_000;
 
 /// Says who made containers that another witness has told of before.
 pub(super) fn attribute(site: &mut Site<'_, '_>, ids: &[Id], pod: &Pod, who: &Arc<Who>) {

@@ -292,3 +292,83 @@ fn a_runtimes_container_is_the_pods_by_the_id_that_the_status_names() {
     let labels = [("io.kubernetes.pod.uid", "uid-web"), ("io.kubernetes.container.name", "app")].map(|(k, v)| (k.into(), v.into()));
     assert!(host.pod_container_of(&crate::Id::new("other"), &labels).is_some());
 }
+
+#[test]
+fn what_replaces_the_pods_of_a_drained_node_is_owned_once_its_workload_is_known() {
+    let mut play = Play::new();
+    let old = play.now;
+    play.wait(600.0);
+    // Watching begins here: the ReplicaSet was made long before, and nobody told of it.
+    for n in 0..3 {
+        create(&mut play, pod(&format!("web-7d4b9c6f58-{n:05}"), "web:1", Some(("ReplicaSet", "web-7d4b9c6f58"))), RS);
+    }
+    assert!(play.draw(d::CONTAINER_ACCUMULATED, &["accumulated.owned"]).ends_with('0'));
+    let mut object = workload("ReplicaSet", "web-7d4b9c6f58", None, "web:1", 3, &play);
+    object.created = Some(old);
+    let status = ApiRequest {
+        subresource: "status".into(),
+        object: Some(Box::new(object)),
+        object_final: false,
+        ..request("update", "apps", "replicasets", "web-7d4b9c6f58", RS)
+    };
+    tell(&mut play, status, "s");
+    create(&mut play, pod("web-7d4b9c6f58-00009", "web:1", Some(("ReplicaSet", "web-7d4b9c6f58"))), RS);
+    assert!(play.draw(d::CONTAINER_ACCUMULATED, &["accumulated.owned"]).ends_with('1'));
+    let host = play.inventory.world().host("h").unwrap();
+    assert!(host.containers.values().all(|container| container.pod.as_ref().is_some_and(|part| part.owned)));
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { cases: 60, ..Default::default() })]
+
+    /// Whatever is asked in whatever order, each container comes once, appears once and goes once, and freezing at every record loses nothing.
+    #[test]
+    fn whatever_is_asked_each_container_comes_appears_and_goes_once(
+        steps in proptest::collection::vec((0u8..9, 0u8..4, proptest::bool::ANY, proptest::bool::ANY), 1..40)
+    ) {
+        let mut play = Play::new();
+        for (n, (what, which, known, whole)) in steps.into_iter().enumerate() {
+            let name = format!("p{which}");
+            let mut object = pod(&name, "web:1", known.then_some(("ReplicaSet", "web-7d4b9c6f58")));
+            object.uid = if known { SmolStr::from(format!("uid-{name}-{}", n / 8)) } else { SmolStr::default() };
+            if let Body::Pod(spec) = &mut object.body {
+                spec.containers[0].state = ["", "running", "terminated"][n % 3].into();
+                spec.status_only = !whole;
+            }
+            let object = whole.then(|| Box::new(object));
+            let base = |verb: &str, sub: &str| ApiRequest {
+                subresource: sub.into(),
+                object: object.clone(),
+                object_final: known,
+                ..request(verb, "", "pods", if known || verb != "create" { &name } else { "" }, "jo")
+            };
+            let asked = match what {
+                0 | 1 => base("create", ""),
+                2 => base("delete", ""),
+                3 => base("patch", "status"),
+                4 => base("patch", "ephemeralcontainers"),
+                5 => base("get", "exec"),
+                6 => base("create", "binding"),
+                7 => base("update", ""),
+                _ => {
+                    let items = object.iter().map(|object| Object::clone(object)).collect();
+                    play.tell(d::KUBERNETES_OBJECT, Some(Fact::Objects(Box::new(ObjectList { kind: "Pod".into(), items }))));
+                    continue;
+                }
+            };
+            tell(&mut play, asked, &format!("a{n}"));
+        }
+        play.wait(60.0);
+        for kind in [d::CONTAINER_CREATED, d::CONTAINER_APPEARED, d::CONTAINER_REMOVED] {
+            let drawn = play.draw(kind, &["container.id"]);
+            let mut ids: Vec<&str> = drawn.lines().collect();
+            let all = ids.len();
+            ids.sort_unstable();
+            ids.dedup();
+            proptest::prop_assert_eq!(ids.len(), all, "{}: {}", kind.name(), drawn);
+        }
+        let host = play.inventory.world().host("h");
+        let count = host.map_or(0, |host| host.containers.len());
+        proptest::prop_assert!(play.draw(d::CONTAINER_APPEARED, &["container.id"]).lines().count() >= count);
+    }
+}
