@@ -9,12 +9,11 @@ use bench::{Bench, Beside, wait_until};
 use cable::Cable;
 use common::{findings, folder, landwaiter, stderr, stdout};
 use serde_json::Value;
-use source::collect::{Address, Client};
+use source::collect::Address;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// A watch that is already listening.
 fn watch(tape: &Path, engine: &Address) -> Beside {

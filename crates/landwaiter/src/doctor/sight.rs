@@ -3,7 +3,6 @@
 use super::witnesses::{State as Stands, Witness};
 use serde::{Deserialize, Serialize};
 use source::collect::{AskError, Client};
-use std::collections::BTreeMap;
 use strategy::{Pack, PageKind};
 
 /// What the engine says of itself.
