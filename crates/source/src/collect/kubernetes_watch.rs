@@ -141,12 +141,7 @@ pub(super) async fn follow(room: Room, access: Access) -> Result<(), String> {
         return Err(format!("list nothing: no such resource; kubernetes.resources takes some of {}", names()));
     }
     room.ready();
-    let watches = Rc::new(Watches {
-        outlet: room.outlet().clone(),
-        broken: Cell::new(0),
-        gapless: Cell::new(true),
-        seen: Cell::new(None),
-    });
+    let watches = Rc::new(Watches { outlet: room.outlet().clone(), broken: Cell::new(0), gapless: Cell::new(true), seen: Cell::new(None) });
     let mut tasks = JoinSet::new();
     for (path, kind, list) in first {
         let watch = Watch { client: client.clone(), watches: watches.clone(), path, kind };
