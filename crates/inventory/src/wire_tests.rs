@@ -476,6 +476,27 @@ fn an_answer_that_every_known_policy_denies_is_said() {
 }
 
 #[test]
+fn a_log_of_each_direction_tells_one_flow() {
+    let mut play = Play::new();
+    network(&mut play, "net", "10.0.0.0/24", false, &[]);
+    run(&mut play, "web", "web:1", &[("net", "10.0.0.5")]);
+    run(&mut play, "db", "db:1", &[("net", "10.0.0.6")]);
+    let now = play.now;
+    let record = |from: &str, from_port, to: &str, to_port| Flow {
+        started: Some(now),
+        ended: Some(now),
+        packets_out: Some(4),
+        ..flow(from, from_port, to, to_port, FlowStage::Ended)
+    };
+    // The answers come first.
+    hear(&mut play, d::VPC_FLOW, record("10.0.0.6", 5432, "10.0.0.5", 40_000));
+    hear(&mut play, d::VPC_FLOW, record("10.0.0.5", 40_000, "10.0.0.6", 5432));
+    play.wait(10.0);
+    assert_eq!(flows(&play), "web | container | db | container | 5432 | east_west");
+    assert_eq!(play.draw(d::EDGE_FIRST_SEEN, &["edge.source", "edge.port"]), "image:web | 5432");
+}
+
+#[test]
 fn datagrams_that_nobody_answers_have_failed() {
     let mut play = Play::new();
     network(&mut play, "net", "10.0.0.0/24", false, &[]);

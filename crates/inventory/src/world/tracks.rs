@@ -213,6 +213,14 @@ impl Tracks {
             }
         }
         known.ended = known.ended.max(flow.ended);
+        // Both directions were told, each for itself.
+        if event.kind == dictionary::VPC_FLOW
+            && known.outcome == FlowOutcome::Unknown
+            && known.packets_in.is_some()
+            && known.packets_out.is_some()
+        {
+            known.outcome = FlowOutcome::Answered;
+        }
     }
 }
 

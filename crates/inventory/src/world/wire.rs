@@ -21,6 +21,7 @@ use event::kubernetes::Object;
 use event::{Event, Fields, SmolStr, Span, Time, dictionary};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -77,7 +78,7 @@ impl Wire {
         let (Some(fact), Some(host)) = (&decoded.fact, hosts.get(&event.host)) else { return };
         let mut learned = Vec::new();
         match fact {
-            Fact::Flow(flow) => self.heard(hosts, host, event, flow, moved, timers, pressure),
+            Fact::Flow(flow) => self.heard(hosts, host, event, &oriented(event, flow), moved, timers, pressure),
             Fact::Container(_) | Fact::ContainerSpec(_) | Fact::Network(_) | Fact::NetworkSpec(_) | Fact::List(_) => {
                 self.bound_hosts(hosts);
                 let addresses = self.hosts.entry(event.host.clone()).or_default();
@@ -195,7 +196,7 @@ impl Wire {
                 timers.set(event.at + WAIT, WORLD_ROW, key(&event.host, number, RESOLVE));
             }
         } else {
-            self.go_on(number, event.at, moved, timers);
+            self.go_on(number, moved);
         }
         if flow.stage == FlowStage::Ended {
             timers.set(event.at + LINGER, WORLD_ROW, key(&event.host, number, FORGET));
@@ -208,21 +209,21 @@ impl Wire {
         let seen = Arc::new(seen);
         track.told = Some(seen.clone());
         moved.steps.push(Step::FlowSeen { seen });
-        let unanswered = track.flow.outcome == FlowOutcome::Unknown && track.flow.stage != FlowStage::Ended;
+        let unanswered = track.flow.outcome == FlowOutcome::Unknown;
         let (host, due) = (track.host.clone(), track.heard + ANSWER);
         self.tracks.told(number);
         if unanswered {
             timers.set(if due > now { due } else { now }, WORLD_ROW, key(&host, number, SETTLE));
         }
-        self.go_on(number, now, moved, timers);
+        self.go_on(number, moved);
     }
 
     /// Tells what became of a flow that was told.
-    fn go_on(&mut self, number: u64, _now: Time, moved: &mut Moved, _timers: &mut Timers) {
+    fn go_on(&mut self, number: u64, moved: &mut Moved) {
         let Some(track) = self.tracks.get_mut(number) else { return };
         let Some(seen) = track.told.clone() else { return };
         let over = track.flow.stage == FlowStage::Ended;
-        if !track.settled && (track.flow.outcome != FlowOutcome::Unknown || over) {
+        if !track.settled && track.flow.outcome != FlowOutcome::Unknown {
             track.settled = true;
             moved.steps.push(Step::FlowSettled { seen: seen.clone(), outcome: track.flow.outcome });
         }
@@ -253,8 +254,11 @@ impl Wire {
                 let seen = track.told.clone()?;
                 let track = self.tracks.get_mut(number)?;
                 track.settled = true;
-                track.flow.outcome = FlowOutcome::Unanswered;
-                moved.steps.push(Step::FlowSettled { seen, outcome: FlowOutcome::Unanswered });
+                // A summary that does not say whether there was an answer never will.
+                if track.flow.stage != FlowStage::Ended {
+                    track.flow.outcome = FlowOutcome::Unanswered;
+                }
+                moved.steps.push(Step::FlowSettled { seen, outcome: track.flow.outcome });
             }
             FORGET if track.ended.is_some_and(|ended| ended + LINGER <= now) => self.tracks.forget(number),
             _ => {}
@@ -276,6 +280,26 @@ impl Wire {
         };
         Some((cause, moved))
     }
+}
+
+/// The first port that systems give to who begins a connection.
+const EPHEMERAL: u16 = 32_768;
+
+/// A cloud's flow log tells each direction for itself and does not say who began: the one at a port that systems choose did.
+fn oriented<'a>(event: &Event, flow: &'a Flow) -> Cow<'a, Flow> {
+    let answers = flow.source.port != 0 && flow.source.port < EPHEMERAL && flow.destination.port >= EPHEMERAL;
+    if event.kind != dictionary::VPC_FLOW || !answers {
+        return Cow::Borrowed(flow);
+    }
+    Cow::Owned(Flow {
+        source: flow.destination.clone(),
+        destination: flow.source.clone(),
+        bytes_out: flow.bytes_in,
+        bytes_in: flow.bytes_out,
+        packets_out: flow.packets_in,
+        packets_in: flow.packets_out,
+        ..flow.clone()
+    })
 }
 
 fn key(host: &SmolStr, number: u64, tag: u8) -> TimerKey {
