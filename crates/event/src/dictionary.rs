@@ -355,6 +355,7 @@ fields! {
     PROC_TARGET "process.target" "text" "Container or program that the signal went to.";
     PROC_TARGET_ROLE "process.target.role" "text" "`sensor` when the signal went into a container that is part of monitoring, or to a program that is; else `workload`.";
     PROC_PLACE "process.place" "text" "Where it runs: `container`, `host`, `unknown_namespaces` (own mount and process namespaces that no runtime admits to), `unknown`.";
+    PROC_HOST_NS "process.namespaces.host" "texts" "For a process of a container: namespaces of the host that it is in, `mnt`, `pid`, `net`, `user`. No engine gives a container the host's `mnt`: what is in it has left. A runtime's own start of a container, told by a parent outside of it, is left out.";
     PROC_RULE "process.rule" "text" "Rule of the other sensor, when the record is its alert.";
     PROC_BUILD "process.build" "bool" "It runs in a build of an image, not in a container.";
     SIGMA_IMAGE "Image" "text" "Path of the executable, by Sigma's name for it.";
@@ -713,6 +714,7 @@ pub static PROCESS: &[FieldId] = &[
     PROC_TARGET,
     PROC_TARGET_ROLE,
     PROC_PLACE,
+    PROC_HOST_NS,
     PROC_RULE,
     PROC_BUILD,
     SIGMA_IMAGE,

@@ -112,8 +112,34 @@ fn told(kind: Kind, said: &ProcessEvent, world: &World, host: &Host, cause: &Eve
     described(&mut builder, said, host);
     builder.push(d::PROC_PLACE, placed.place.as_str());
     builder.push(d::PROC_BUILD, matches!(placed.place, Where::Build(_)));
+    let shared = of_the_host(&placed, said, host);
+    if !shared.is_empty() {
+        builder.push(d::PROC_HOST_NS, shared);
+    }
     contained(builder, &placed, said, world, host, cause)
 }
+
+/// Namespaces of the host that a container's process is in.
+fn of_the_host(placed: &Placed, said: &ProcessEvent, host: &Host) -> Vec<SmolStr> {
+    if !matches!(placed.place, Where::Container(_)) {
+        return Vec::new();
+    }
+    // A runtime moves its helper into the container's control group before it unshares: that helper's parent is outside.
+    let parent = host.kernel.process(said.parent_pid).map(|parent| &parent.place);
+    let helper = RUNTIMES.contains(&last_part(&said.executable)) || said.executable.contains("/fd/") || said.executable.contains("memfd:");
+    match parent {
+        Some(Where::Container(_)) => {}
+        Some(_) => return Vec::new(),
+        None if helper => return Vec::new(),
+        None => {}
+    }
+    let (own, first) = (said.namespaces, said.host_namespaces);
+    let pairs = [("mnt", own.mnt, first.mnt), ("pid", own.pid, first.pid), ("net", own.net, first.net), ("user", own.user, first.user)];
+    pairs.into_iter().filter(|(_, own, first)| *own != 0 && own == first).map(|(name, ..)| SmolStr::new_static(name)).collect()
+}
+
+/// Runtimes' own programs, by which a container is started.
+const RUNTIMES: [&str; 8] = ["runc", "crun", "youki", "runsc", "conmon", "containerd-shim", "containerd-shim-runc-v2", "exe"];
 
 /// What is said of the process itself, by our names and by those of Sigma's public rules.
 fn described(builder: &mut DerivedBuilder, said: &ProcessEvent, host: &Host) {
