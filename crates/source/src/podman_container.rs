@@ -88,7 +88,17 @@ fn as_podman_means(root: &Fields<'_>, spec: &mut ContainerSpec) {
             device.permissions = SmolStr::new_static("rwm");
         }
     }
+    lone_word(root, spec);
     unmasked(root, spec);
+}
+
+/// Of a command of one word, Podman 4 gives that word as the path and again as the argument.
+fn lone_word(root: &Fields<'_>, spec: &mut ContainerSpec) {
+    let config = root.object("Config");
+    let words = config.texts("Cmd").len() + config.texts("Entrypoint").iter().filter(|word| !word.is_empty()).count();
+    if words == 1 && matches!(spec.command.as_slice(), [path, argument] if path == argument) {
+        spec.command.truncate(1);
+    }
 }
 
 /// What Docker gives by default and Podman does not.
@@ -141,6 +151,13 @@ mod tests {
         assert_eq!((spec.ports[0].host_port, spec.ports[0].host_address.as_str()), (8080, "0.0.0.0"));
         assert!(!spec.mounts[0].writable && spec.mounts.len() == 1);
         assert!(spec.unreadable.is_empty(), "{:?}", spec.unreadable);
+    }
+
+    #[test]
+    fn a_command_of_one_word_has_no_argument() {
+        let one = SOURCE.sample.replace(r#""Path":"sleep","Args":["60"]"#, r#""Path":"true","Args":["true"]"#);
+        assert_eq!(spec(&one).command, ["true", "true"], "it was asked for with two words");
+        assert_eq!(spec(&one.replace(r#""Cmd":["sleep","60"]"#, r#""Cmd":["true"]"#)).command, ["true"]);
     }
 
     #[test]
