@@ -94,6 +94,19 @@ pub(crate) fn is_header(line: &[u8]) -> bool {
     starts && line.split_ascii_whitespace().count() >= 4 && words.all(|word| column(word).is_some())
 }
 
+/// Whether a line may be a row of a flow log, in whatever order its columns are: short words, most of them numbers, addresses or absent.
+pub(crate) fn may_be_row(line: &[u8]) -> bool {
+    let (mut all, mut numbers) = (0, 0);
+    for word in line.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).take(64) {
+        all += 1;
+        numbers += usize::from(word.iter().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'.' | b':' | b'-')));
+        if word.contains(&b'=') {
+            return false;
+        }
+    }
+    all >= 4 && numbers >= 2
+}
+
 /// A record apart: its columns by name and its values, both in order.
 fn apart(bytes: &[u8]) -> Option<(Vec<&'static str>, Vec<&str>)> {
     let text = std::str::from_utf8(bytes).ok()?;

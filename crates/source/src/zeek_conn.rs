@@ -70,6 +70,11 @@ pub(crate) fn header_word(line: &[u8]) -> Option<&'static str> {
     ["#separator", "#empty_field", "#fields", "#path", "#set_separator", "#unset_field"].into_iter().find(|known| known.as_bytes() == word)
 }
 
+/// Whether a line may be a row of some log of Zeek: a time and a tab.
+pub(crate) fn may_be_row(line: &[u8]) -> bool {
+    line.first().is_some_and(u8::is_ascii_digit) && line.contains(&b'\t')
+}
+
 /// Whether a row has as many columns as the header names.
 pub(crate) fn fits(header: &[u8], line: &[u8]) -> bool {
     let Some(header) = Header::of(header) else { return false };

@@ -180,23 +180,25 @@ impl Lines {
 
     /// The header that names this row's columns: as many as the row has, and of the kinds that it holds.
     fn under_header(&mut self, line: &[u8]) -> Option<(Arc<[u8]>, Option<&'static SourceDef>)> {
-        let first = *line.first()?;
-        if !first.is_ascii_digit() && first != b'-' && !line.contains(&b'\t') && first.is_ascii_punctuation() {
-            return None;
-        }
         let (zeek, flow) = (&zeek_conn::SOURCE, &vpc_flow::SOURCE);
-        let headers = self.headers();
-        if let Some(header) = &headers.zeek_whole
-            && zeek_conn::fits(header, line)
-        {
-            let source = zeek.text.is_some_and(|text| (text.recognise)(&under(header, line)));
-            // A row of another log of Zeek is known for what it is by its header alone.
-            return Some((header.clone(), source.then_some(zeek)));
+        // The files before are looked through only for what may be a row, and only where this file says no header itself.
+        if zeek_conn::may_be_row(line) || self.own.zeek_whole.is_some() {
+            let own = self.own.zeek_whole.clone().filter(|_| self.own.zeek.contains_key("#separator"));
+            if let Some(header) = own.or_else(|| self.headers().zeek_whole.clone())
+                && zeek_conn::fits(&header, line)
+            {
+                let source = zeek.text.is_some_and(|text| (text.recognise)(&under(&header, line)));
+                // A row of another log of Zeek is known for what it is by its header alone.
+                return Some((header, source.then_some(zeek)));
+            }
         }
-        if let Some(header) = &headers.flow
-            && flow.text.is_some_and(|text| (text.recognise)(&under(header, line)))
-        {
-            return Some((header.clone(), Some(flow)));
+        if vpc_flow::may_be_row(line) {
+            let own = self.own.flow.clone();
+            if let Some(header) = own.or_else(|| self.headers().flow.clone())
+                && flow.text.is_some_and(|text| (text.recognise)(&under(&header, line)))
+            {
+                return Some((header, Some(flow)));
+            }
         }
         None
     }
