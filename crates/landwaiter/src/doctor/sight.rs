@@ -102,8 +102,11 @@ fn source(name: &str, kind: &'static str, client: Option<&Client>, witnesses: &[
     let witness = witnesses.iter().find(|witness| witness.sources.contains(&name));
     let question = QUESTIONS.iter().find(|(asked, _)| *asked == name).map(|(_, path)| *path);
     let (missing, remedy) = match (question, witness) {
-        // What a collector says of itself is there as soon as it runs.
-        (None, _) if name == "sensor" => (String::new(), String::new()),
+        // What collectors say of themselves is there as soon as one of them runs.
+        (None, _) if name == "sensor" => {
+            let none = !witnesses.iter().any(|witness| matches!(witness.state, Stands::Following | Stands::Impaired));
+            (if none { "no witness is followed".to_owned() } else { String::new() }, String::new())
+        }
         (None, None) => ("no collector gives it; recordings and logs of it can be replayed".to_owned(), String::new()),
         (_, Some(witness)) if witness.state == Stands::Unasked => (format!("{} is not listened to", witness.name), String::new()),
         (None, Some(witness)) if matches!(witness.state, Stands::Following | Stands::Impaired) => (String::new(), String::new()),
