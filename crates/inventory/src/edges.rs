@@ -75,7 +75,8 @@ fn node(host: &SmolStr, party: &Party, is_source: bool) -> Option<Node> {
         Whereabouts::Host => SmolStr::new_static("host"),
         _ => party.workload.clone(),
     };
-    let scope = if name.starts_with("k8s:") { SmolStr::default() } else { host.clone() };
+    // Only what the cluster itself calls a pod is the same everywhere: labels are anybody's to write.
+    let scope = if party.pod.is_empty() { host.clone() } else { SmolStr::default() };
     (!name.is_empty()).then_some((scope, name))
 }
 

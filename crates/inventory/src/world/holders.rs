@@ -15,6 +15,8 @@ use std::net::IpAddr;
 
 /// Containers of which connections are remembered.
 const PLACES_MAX: usize = if cfg!(test) { 256 } else { 65_536 };
+/// Networks of one container of which the connection is remembered.
+const CONNECTED_MAX: usize = 64;
 /// Addresses of the host that are remembered.
 const OWN_MAX: usize = 4096;
 /// A container joins its networks this long before its start is said, at most.
@@ -106,7 +108,11 @@ impl Addresses {
         match &said.action {
             NetworkAction::Connect { container } => {
                 let id = Id::new(container);
-                self.place(&id).connected.insert(said.id.clone(), time);
+                let connected = &mut self.place(&id).connected;
+                if connected.len() >= CONNECTED_MAX {
+                    connected.pop_first();
+                }
+                connected.insert(said.id.clone(), time);
             }
             NetworkAction::Disconnect { container } => self.leases.close_at(&Id::new(container), &said.id, time),
             NetworkAction::Destroy => drop(self.subnets.remove(&said.id)),
