@@ -17,7 +17,7 @@ use crate::row::{Row, RowOut};
 use crate::step::{SeenBy, Step};
 use crate::timers::TimerKey;
 use crate::witnesses::{BUILDKIT, owner};
-use crate::world::World;
+use crate::world::{World, telling};
 use claim::{Claim, Sort};
 use event::fact::{Fact, SensorNote, Sight};
 use event::{Event, SmolStr, Span, Time};
@@ -189,7 +189,14 @@ impl State {
     /// A runtime below an engine tells of a container that the engine has not told.
     fn unknown_sighting(&mut self, id: &Id, host: &Host, cause: &Event, out: &mut RowOut<'_>) {
         let Some(Fact::Container(said)) = cause.fact() else { return };
-        if host.container(id).is_some() {
+        if let Some(container) = host.container(id) {
+            if telling::is_namesake(container, said) {
+                let what = SmolStr::from(format!("{}/{}", said.division, said.id));
+                let mut claim = Claim::new(Sort::RuntimeWithoutEngine, what.clone(), cause);
+                claim.image = said.image.clone();
+                claim.build = said.division == BUILDKIT;
+                self.claim(SmolStr::from(format!("d:{what}")), claim, cause, out);
+            }
             return;
         }
         let orchestrated = owner(&said.runtime, &said.division) == "kubernetes";

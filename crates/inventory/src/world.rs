@@ -14,7 +14,7 @@ mod images;
 mod kernel;
 mod lists;
 mod rest;
-mod telling;
+pub(crate) mod telling;
 mod tracks;
 mod wire;
 

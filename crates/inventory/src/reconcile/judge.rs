@@ -119,7 +119,7 @@ fn is_borne_out(claim: &Claim, container: Option<&Container>, host: &Host, world
         Sort::SystemWithoutRuntime => system::is_known(host, &claim.what),
         Sort::RuntimeWithoutEngine if claim.awaited => system::is_known(host, &claim.what),
         // Docker took it over: it is Docker's after all.
-        Sort::RuntimeWithoutEngine => container.is_none_or(|container| container.teller() == "docker"),
+        Sort::RuntimeWithoutEngine => container.is_some_and(|container| container.teller() == "docker"),
         Sort::RuntimeWithoutOrchestrator => {
             let id = Id::new(&claim.what);
             let labels = container.map(|container| container.labels.clone()).unwrap_or_else(|| Vec::new().into());

@@ -236,6 +236,23 @@ fn an_address_of_a_container_network_that_nobody_holds_is_told() {
     assert!(play.draw(d::CONTAINER_ENDED, &["witnesses"]).contains("conntrack"));
 }
 
+#[test]
+fn who_takes_the_id_of_a_known_container_is_told_all_the_same() {
+    let mut play = watched();
+    play.container("a", "web", "app:1", ContainerAction::Create).container("a", "web", "app:1", ContainerAction::Start);
+    containerd(&mut play, &id("a"), "moby", ContainerAction::Create);
+    containerd(&mut play, &id("a"), "evil", ContainerAction::Create);
+    containerd(&mut play, &id("a"), "evil", ContainerAction::Start);
+    containerd(&mut play, &id("a"), "evil", ContainerAction::Destroy);
+    containerd(&mut play, "c1", "lab", ContainerAction::Create);
+    containerd(&mut play, "c1", "lab2", ContainerAction::Create);
+    play.wait(60.0);
+    assert_eq!(play.draw(d::DISCREPANCY_SEEN, &["discrepancy.what"]), format!("evil/{}\nc1\nlab2/c1", id("a")));
+    // And it does nothing to the one whose id it took.
+    assert_eq!(play.draw(d::CONTAINER_STARTED, &["container.name"]), "web");
+    assert_eq!(play.draw(d::CONTAINER_REMOVED, &["container.name"]), "");
+}
+
 /// A cluster that is followed, and one of its nodes whose containerd is.
 fn cluster() -> Play {
     use event::kubernetes::{Object, ObjectEvent};

@@ -33,6 +33,9 @@ pub(super) fn whose(host: &Host, event: &Event, said: &ContainerEvent, id: &Id) 
         return if engine != speaker && host.follows(engine) { Word::Sighting } else { Word::Own };
     };
     let teller = container.teller();
+    if is_namesake(container, said) {
+        return Word::Sighting;
+    }
     if teller == speaker {
         // A runtime below it had told the same start, before the engine's first word.
         let lately = container.started.is_some_and(|started| started + TOGETHER > event.time);
@@ -64,6 +67,17 @@ pub(super) fn whose(host: &Host, event: &Event, said: &ContainerEvent, id: &Id) 
     if again { Word::Sighting } else { Word::TakenOver }
 }
 
+/// Whether the event is of another container that bears the same id: containerd's ids are only unique within a namespace, and anybody may take one that an
+/// engine uses.
+pub(crate) fn is_namesake(container: &Container, said: &ContainerEvent) -> bool {
+    let mine = container.told_by.as_ref();
+    said.runtime == "containerd"
+        && match mine.filter(|teller| teller.runtime == "containerd") {
+            Some(teller) => !teller.division.is_empty() && teller.division != said.division,
+            None => owner(&said.runtime, &said.division) == "containerd",
+        }
+}
+
 /// The engine's words replace those of the runtime below it.
 pub(super) fn take_over(host: &mut Host, said: &ContainerEvent, id: &Id) {
     let Some(container) = host.containers.get_mut(id) else { return };
@@ -79,7 +93,11 @@ pub(super) fn take_over(host: &mut Host, said: &ContainerEvent, id: &Id) {
 /// Another witness than the one whose word counts saw a container: who and when is noted, and nothing else moves.
 pub(super) fn sighted(host: &mut Host, event: &Event, id: &Id, hands: &mut Hands<'_>) {
     let first = host.containers.get_mut(id).is_some_and(|container| container.witnesses.note(&event.source, event.time));
-    if first || !host.containers.contains_key(id) {
+    let namesake = match (host.containers.get(id), event.fact()) {
+        (Some(container), Some(Fact::Container(said))) => is_namesake(container, said),
+        (known, _) => known.is_none(),
+    };
+    if first || namesake {
         hands.say(Step::Sighted { id: id.clone(), first });
     }
 }
