@@ -62,6 +62,19 @@ struct Report {
     remarks: Vec<String>,
 }
 
+/// What no source here can show, and which engines nobody is at.
+fn remarks(engine: Option<&Engine>, address: &str, witnesses: &[Witness]) -> Vec<String> {
+    let users: Vec<_> = std::fs::read_dir("/run/user").into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
+    let followed = witnesses.iter().filter(|witness| matches!(witness.state, State::Following | State::Impaired));
+    let mut addresses: Vec<&str> = followed.map(|witness| witness.address.as_str()).collect();
+    if engine.is_some() {
+        addresses.push(address);
+    }
+    let mut remarks = sight::remarks(engine, witnesses);
+    remarks.extend(sight::unwatched(&addresses, &users, &|path| std::path::Path::new(path).exists()));
+    remarks
+}
+
 /// Runs the command.
 pub fn run(args: Args, ui: &Ui) -> Result<Exit, Failure> {
     let pack = args.detection.pack(ui)?;
@@ -78,7 +91,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Exit, Failure> {
     let report = Report {
         address: address.to_string(),
         unreachable: failure.as_ref().map(|failure| failure.message.clone()),
-        remarks: sight::remarks(engine.as_ref(), &witnesses, &|path| std::path::Path::new(path).exists()),
+        remarks: remarks(engine.as_ref(), &address.to_string(), &witnesses),
         logs: client.as_ref().map(logs::read).transpose().map_err(|e| live::refused(&e))?,
         strategies: sight::armaments(&pack, &sources),
         engine,

@@ -196,8 +196,24 @@ fn armament(id: &str, needed: &[String], wanted: &[String], sources: &Sources) -
 /// Sockets of other engines: what runs there is not seen through this one.
 const OTHERS: &[(&str, &str)] = &[("/run/crio/crio.sock", "CRI-O"), ("/run/k3s/containerd/containerd.sock", "k3s")];
 
+/// Engines that listen here and that no witness is at. One Docker engine is followed; users may run more of them without root.
+pub fn unwatched(addresses: &[&str], users: &[std::path::PathBuf], there: &dyn Fn(&str) -> bool) -> Vec<String> {
+    let known = OTHERS.iter().map(|(socket, name)| ((*socket).to_owned(), (*name).to_owned(), ""));
+    let rootless = users.iter().map(|user| {
+        let socket = user.join("docker.sock").display().to_string();
+        (socket, "a Docker engine without root".to_owned(), "; to watch it: --engine unix://")
+    });
+    let others = known.chain(rootless).filter(|(socket, _, _)| there(socket) && !addresses.iter().any(|at| at.contains(socket.as_str())));
+    others
+        .map(|(socket, name, how)| {
+            let how = if how.is_empty() { String::new() } else { format!("{how}{socket}") };
+            format!("{name} listens at {socket} and is not watched{how}")
+        })
+        .collect()
+}
+
 /// What no source here can show.
-pub fn remarks(engine: Option<&Engine>, witnesses: &[Witness], there: &dyn Fn(&str) -> bool) -> Vec<String> {
+pub fn remarks(engine: Option<&Engine>, witnesses: &[Witness]) -> Vec<String> {
     let follows = |name: &str| witnesses.iter().any(|w| w.name == name && matches!(w.state, Stands::Following | Stands::Impaired));
     let mut remarks = Vec::new();
     if let Some(engine) = engine {
@@ -215,17 +231,24 @@ pub fn remarks(engine: Option<&Engine>, witnesses: &[Witness], there: &dyn Fn(&s
             remarks.push("containers made through containerd itself (`ctr`, `nerdctl`) are not in this engine's events".to_owned());
         }
     }
-    for (socket, name) in OTHERS {
-        if there(socket) {
-            remarks.push(format!("{name} listens at {socket} and is not watched"));
-        }
-    }
     remarks
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_engine_that_nobody_watches_is_named() {
+        let users = ["/run/user/7".into(), "/run/user/9".into()];
+        let there = |path: &str| path != "/run/crio/crio.sock";
+        let addresses =
+            ["unix:///run/user/7/docker.sock", "unix:///run/containerd/containerd.sock, unix:///run/k3s/containerd/containerd.sock"];
+        let remarks = unwatched(&addresses, &users, &there);
+        assert_eq!(remarks.len(), 1, "{remarks:?}");
+        assert!(remarks[0].contains("/run/user/9/docker.sock") && remarks[0].contains("--engine unix:///run/user/9/docker.sock"));
+        assert_eq!(unwatched(&[], &users, &there).len(), 3);
+    }
 
     fn sources(missing: &[&str]) -> Sources {
         let why = |name: &str| if missing.contains(&name) { "status 403".to_owned() } else { String::new() };
