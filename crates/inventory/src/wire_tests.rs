@@ -170,10 +170,15 @@ fn the_answer_that_tells_the_address_may_come_after_the_flow() {
     assert_eq!(flows(&play), "");
     play.inspect(spec("a", "app:1", &[("net", "10.0.0.5")], started)).wait(0.1);
     assert_eq!(flows(&play), "a | container | - | outside | 443 | outbound");
+    // One that is gone before it could be inspected is named, and not accused.
+    start(&mut play, "short", "app:1", &["net"]);
+    connect(&mut play, "10.0.0.9", 1, "203.0.113.9", 80);
+    play.container("short", "short", "app:1", ContainerAction::Die { exit_code: Some(0) }).wait(2.1);
+    assert_eq!(play.draw(d::NETWORK_FLOW, &["source.place", "source.candidates"]).lines().last(), Some("unknown | short"));
     // After two seconds it is told without.
     connect(&mut play, "10.0.0.77", 1, "203.0.113.9", 443);
     play.wait(1.9);
-    assert_eq!(flows(&play).lines().count(), 1);
+    assert_eq!(flows(&play).lines().count(), 2);
     play.wait(0.2);
     assert_eq!(flows(&play).lines().last(), Some("- | unknown | - | outside | 443 | unknown"));
 }

@@ -140,6 +140,9 @@ impl Question<'_> {
         let inside = addresses.is_some_and(|addresses| addresses.in_container_network(address));
         let networks_known = addresses.is_some_and(|addresses| !addresses.subnets.is_empty());
         let pods_near = address.is_ipv4() && self.wire.pods.any_near(address);
+        if inside && let (Some(addresses), Some(host)) = (addresses, self.hosts.get(self.host)) {
+            party.candidates = names(addresses.unaddressed(address, self.time).into_iter(), host);
+        }
         if inside || pods_near {
             return (party, false);
         }

@@ -17,6 +17,8 @@ use std::net::IpAddr;
 const PLACES_MAX: usize = if cfg!(test) { 256 } else { 65_536 };
 /// Networks of one container of which the connection is remembered.
 const CONNECTED_MAX: usize = 64;
+/// Containers that are looked through for whose an address could be.
+const LOOK: usize = 4096;
 /// Addresses of the host that are remembered.
 const OWN_MAX: usize = 4096;
 /// A container joins its networks this long before its start is said, at most.
@@ -222,6 +224,18 @@ impl Addresses {
         for address in own {
             self.learn_own(address);
         }
+    }
+
+    /// Containers that were on the network of an address while nobody had said theirs there: whose it could be.
+    pub(crate) fn unaddressed(&self, address: IpAddr, time: Time) -> Vec<Id> {
+        let contains =
+            |network: &SmolStr| self.subnets.get(network).is_some_and(|subnets| subnets.iter().any(|subnet| subnet.contains(address)));
+        let could = |(id, place): &(&Id, &Place)| {
+            let runs = |since: Time| since <= time && place.ended.is_none_or(|ended| time < ended || ended <= since);
+            let there = place.connected.iter().any(|(network, since)| runs(*since) && contains(network));
+            there && self.leases.places(id, time).is_empty()
+        };
+        self.places.iter().take(LOOK).filter(could).map(|(id, _)| id.clone()).collect()
     }
 
     /// Whether an address lies in a network of containers.
