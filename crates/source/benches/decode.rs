@@ -1,6 +1,7 @@
 //! How fast lines of Docker events are decoded, as a ratio to building the DOM of the same lines: `cargo bench -p landwaiter-source`.
 
 use event::{Body, Place, Record, Time};
+use source::SOURCES;
 use source::read::{ReadOptions, Reader};
 use std::hint::black_box;
 use std::io::Write;
@@ -81,4 +82,47 @@ fn main() {
     measure("Reader, from a file", Some(dom), || {
         Reader::open(&[file.path().to_owned()], &ReadOptions::default()).expect("the file just written").map(black_box).count()
     });
+    if !std::env::args().skip(1).any(|word| !word.starts_with('-') && word != "format") {
+        finding();
+    }
+}
+
+/// What finding a record's format costs, as a share of reading a record that bears its source's name.
+fn finding() {
+    let nanos = |f: &mut dyn FnMut()| {
+        let best = (0..7).map(|_| {
+            let start = Instant::now();
+            (0..2000).for_each(|_| f());
+            start.elapsed().as_nanos() / 2000
+        });
+        best.min().unwrap_or_default() as f64
+    };
+    let (mut all, mut worst) = ((0.0, 0.0), 0.0f64);
+    for source in SOURCES {
+        let bytes: Arc<[u8]> = Arc::from(source.sample.as_bytes());
+        let record = |name: &str| Record {
+            seq: 0,
+            source: name.into(),
+            host: "local".into(),
+            arrived: Time(0),
+            live: false,
+            body: Body::Data(bytes.clone()),
+            place: Place::default(),
+        };
+        let named = record(source.name);
+        let read = nanos(&mut || drop(black_box(source::prepare(named.clone()))));
+        let found = match (event::Document::parse(&bytes), source.text) {
+            (Ok(document), _) => nanos(&mut || {
+                let _ = black_box(source::source_of(black_box(&document)));
+            }),
+            (Err(_), Some(text)) => nanos(&mut || {
+                let _ = black_box((text.recognise)(black_box(&bytes)));
+            }),
+            _ => continue,
+        };
+        println!("{:<24} {read:>7.0} ns to read, {found:>5.0} ns to find: {:.1} %", source.name, 100.0 * found / read);
+        all = (all.0 + read, all.1 + found);
+        worst = worst.max(found / read);
+    }
+    println!("finding the format costs {:.1} % of reading, {:.1} % at most", 100.0 * all.1 / all.0, 100.0 * worst);
 }

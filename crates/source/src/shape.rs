@@ -9,7 +9,30 @@ use sonic_rs::JsonContainerTrait;
 use std::sync::LazyLock;
 
 /// Of each source the keys of which a record must have at least one to be recognised as an object; none: it recognises no object.
-const NEEDS: [(&str, &[&str]); 36] = [
+const NEEDS: [(&str, &[&str]); 40] = [
+    ("docker_events", &["Actor", "status"]),
+    ("kubernetes_objects", &["object", "apiVersion"]),
+    ("hubble", &["flow", "lost_events", "verdict"]),
+    (
+        "tetragon",
+        &[
+            "process_exec",
+            "process_exit",
+            "process_kprobe",
+            "process_tracepoint",
+            "process_uprobe",
+            "process_usdt",
+            "process_lsm",
+            "process_loader",
+            "process_connect",
+            "process_accept",
+            "process_listen",
+            "process_close",
+            "process_dns",
+            "rate_limit_info",
+            "process_throttle",
+        ],
+    ),
     ("docker_container", &["HostConfig"]),
     ("gcp_flow", &["jsonPayload"]),
     ("podman_events", &["PODMAN_EVENT", "Actor", "Status"]),
