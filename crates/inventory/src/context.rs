@@ -246,14 +246,16 @@ fn is_joined(line: &str, words: &[SmolStr]) -> bool {
 pub fn entry_for(container: &Container, max_standing: u32, owner: &str, reason: &str, expires: &str) -> Option<String> {
     let posture = container.posture.as_ref()?;
     let command = container.kept.as_ref()?.command.join(" ");
-    if container.image_id.is_empty() {
+    // Of a pod's image only the registry's digest is known.
+    let image = if container.image_id.is_empty() { &container.pod.as_ref()?.digest } else { &container.image_id };
+    if image.is_empty() {
         return None;
     }
     let quote = |text: &str| toml::Value::String(text.to_owned()).to_string();
     let reasons: Vec<String> = posture.dangerous.iter().map(|reason| quote(reason)).collect();
     Some(format!(
         "[[workload]]\nimage = {}\ncommand = {}\nmax_standing = {max_standing}\nposture = [{}]\nowner = {}\nreason = {}\nexpires = {}\n",
-        quote(&container.image_id),
+        quote(image),
         quote(&command),
         reasons.join(", "),
         quote(owner),

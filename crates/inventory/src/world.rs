@@ -5,6 +5,7 @@ mod cluster;
 mod cluster_objects;
 mod cluster_parts;
 mod cluster_pods;
+mod cluster_words;
 #[cfg(test)]
 mod cluster_tests;
 mod containers;

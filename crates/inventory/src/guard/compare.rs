@@ -328,3 +328,68 @@ fn scope(before: Option<&Known>, selector: &[(SmolStr, SmolStr)], replicas: Opti
     }
     changes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ways(before: &Known, now: &Known) -> String {
+        compare(Some(before), now, &[])
+            .iter()
+            .map(|change| format!("{} {}", change.property, change.way.as_str()))
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+
+    fn hook(policy: &str, selector: &str, rules: &str) -> Known {
+        Known::Webhooks(vec![WebhookSpec {
+            name: "check".into(),
+            failure_policy: policy.into(),
+            namespace_selector: selector.into(),
+            rules: rules.into(),
+            ..WebhookSpec::default()
+        }])
+    }
+
+    #[test]
+    fn a_webhook_is_weaker_when_it_looks_at_less_or_may_fail() {
+        let rules = r#"[{"operations":["CREATE","UPDATE"],"apiGroups":[""],"resources":["pods"]}]"#;
+        let fewer = r#"[{"operations":["CREATE"],"apiGroups":[""],"resources":["pods"]}]"#;
+        let but_one = r#"{"matchExpressions":[{"key":"name","operator":"NotIn","values":["a"]}]}"#;
+        let whole = hook("", "", rules);
+        assert_eq!(ways(&whole, &whole), "");
+        assert_eq!(ways(&whole, &hook("Fail", "", rules)), "", "the default said aloud is no change");
+        assert_eq!(ways(&whole, &hook("Ignore", but_one, fewer)), "failure_policy weakened, namespace_selector weakened, rules weakened");
+        assert_eq!(
+            ways(&hook("Ignore", but_one, fewer), &whole),
+            "failure_policy strengthened, namespace_selector strengthened, rules strengthened"
+        );
+        assert_eq!(ways(&whole, &hook("", "", "[]")), "rules removed");
+        assert_eq!(ways(&whole, &Known::Webhooks(Vec::new())), "existence removed");
+    }
+
+    #[test]
+    fn levels_and_bounds_have_an_order() {
+        let level = |word: &str| Known::Level(word.into());
+        assert_eq!(ways(&level("restricted"), &level("baseline")), "level weakened");
+        assert_eq!(ways(&level("baseline"), &level("")), "level removed");
+        assert_eq!(ways(&level(""), &level("restricted")), "level strengthened");
+        let bound = |value: &str| Known::Bounds(vec![("container.max.memory".into(), value.into())]);
+        assert_eq!(ways(&bound("1Gi"), &bound("2Gi")), "container.max.memory weakened");
+        assert_eq!(ways(&bound("1Gi"), &bound("512Mi")), "container.max.memory strengthened");
+        assert_eq!(ways(&bound("1Gi"), &bound("1024Mi")), "", "the same in another unit");
+        assert_eq!(ways(&bound("1Gi"), &Known::Bounds(Vec::new())), "container.max.memory removed");
+    }
+
+    #[test]
+    fn without_a_before_only_what_a_patch_names_is_told() {
+        let told = |patched: &[&str]| {
+            let patched: Vec<SmolStr> = patched.iter().copied().map(SmolStr::new).collect();
+            compare(None, &hook("Ignore", "", "[]"), &patched).len()
+        };
+        assert_eq!(told(&["webhooks.failurePolicy"]), 1);
+        assert_eq!(told(&["webhooks.clientConfig.caBundle"]), 0);
+        // The whole object said again says nothing of what is new in it.
+        assert_eq!(told(&["metadata.name", "webhooks.name", "webhooks.failurePolicy", "webhooks.rules", "webhooks.sideEffects"]), 0);
+    }
+}

@@ -207,7 +207,7 @@ fn template_hash(spec: &WorkloadSpec, template: &PodSpec) -> u64 {
 pub(super) fn deleted(site: &mut Site<'_, '_>, object: &Object, who: Option<&Arc<Who>>) {
     let cluster = &mut *site.cluster;
     match object.kind.as_str() {
-        "Pod" => return pods::deleted(site, object, who),
+        "Pod" => pods::deleted(site, object, who),
         "Namespace" => {
             let namespace = cluster.namespaces.entry(object.name.clone()).or_default();
             namespace.deleted = true;
