@@ -147,7 +147,7 @@ impl Tally {
 
     /// In how many namespaces, by how many identities, on how many nodes; none outside a cluster.
     pub(crate) fn places(&self) -> Option<(usize, usize, usize)> {
-        (!self.namespaces.is_empty()).then(|| (self.namespaces.len(), self.actors.len(), self.nodes.len()))
+        (!self.namespaces.is_empty()).then_some((self.namespaces.len(), self.actors.len(), self.nodes.len()))
     }
 
     /// Created ones that a controller or their likeness explains.
