@@ -26,7 +26,13 @@ pub struct Last {
 impl Last {
     /// The detection that was used.
     pub fn detection(&self) -> Detection {
-        Detection { rules: self.rules.clone(), no_shipped: self.no_shipped, strategy: Vec::new(), context: self.context.clone(), sources: self.sources.clone() }
+        Detection {
+            rules: self.rules.clone(),
+            no_shipped: self.no_shipped,
+            strategy: Vec::new(),
+            context: self.context.clone(),
+            sources: self.sources.clone(),
+        }
     }
 }
 

@@ -8,9 +8,9 @@
 
 mod docker_list;
 mod fields;
+mod kubernetes;
 mod loose;
 pub mod mapping;
-mod kubernetes;
 mod prepare;
 mod process;
 pub mod read;

@@ -1,7 +1,7 @@
 //! From a record's bytes to what they say: recognise, parse, decode.
 
-use crate::tape::Tape;
 use crate::mapping::Mappings;
+use crate::tape::Tape;
 use crate::{LIST_SIZE_MAX, SOURCES, SourceDef, docker_container, docker_events, kubernetes, shape, skim, text};
 use event::document::{Document, DocumentError, SIZE_MAX};
 use event::fact::Fact;
@@ -146,9 +146,7 @@ fn decode(bytes: &[u8], name: &mut SmolStr) -> Result<Decoded, Undecodable> {
     };
     let source = match named {
         Some(source) => source,
-        None => {
-            source_of(&document).ok_or_else(unknown)?
-        }
+        None => source_of(&document).ok_or_else(unknown)?,
     };
     if name.is_empty() {
         *name = SmolStr::new_static(source.name);
