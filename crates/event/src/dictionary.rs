@@ -695,8 +695,19 @@ pub static REQUEST: &[FieldId] = &[
 ];
 
 /// A guardrail of the cluster or the engine.
-pub static GUARD: &[FieldId] =
-    &[GUARD_KIND, GUARD_NAME, GUARD_PROPERTY, GUARD_BEFORE, GUARD_AFTER, GUARD_DIRECTION, GUARD_RESTORED, K8S_NAMESPACE, ACTOR, EXPLAINED, EXPLAINED_BY];
+pub static GUARD: &[FieldId] = &[
+    GUARD_KIND,
+    GUARD_NAME,
+    GUARD_PROPERTY,
+    GUARD_BEFORE,
+    GUARD_AFTER,
+    GUARD_DIRECTION,
+    GUARD_RESTORED,
+    K8S_NAMESPACE,
+    ACTOR,
+    EXPLAINED,
+    EXPLAINED_BY,
+];
 
 /// A process and what it did.
 pub static PROCESS: &[FieldId] = &[

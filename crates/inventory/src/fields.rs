@@ -34,14 +34,8 @@ pub fn about_container(
 }
 
 /// Kinds that tell what somebody did to a container that stands: of those, who did it is who asked for it; of all others, who made the container.
-const DONE_TO: [Kind; 6] = [
-    d::CONTAINER_EXEC,
-    d::CONTAINER_ATTACHED,
-    d::CONTAINER_CHANGED,
-    d::CONTAINER_COPIED,
-    d::CONTAINER_REMOVED,
-    d::WORKLOAD_WEAKENED,
-];
+const DONE_TO: [Kind; 6] =
+    [d::CONTAINER_EXEC, d::CONTAINER_ATTACHED, d::CONTAINER_CHANGED, d::CONTAINER_COPIED, d::CONTAINER_REMOVED, d::WORKLOAD_WEAKENED];
 
 /// Who asked for what happens now, where a request says it.
 fn doer(cause: &Event, host: &Host) -> Option<Who> {

@@ -3,7 +3,7 @@
 //! An address that nobody held, and one that more than one claims, stay unattributed. Nothing is guessed: an engine gives an address to another container
 //! within a second.
 
-use event::Time;
+use event::{SmallVec, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -16,9 +16,10 @@ const INTERVALS_MAX: usize = 256;
 /// Intervals by address. `H` is who holds, `P` the place at which it is held (a network's id).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leases<H: Ord, P: Ord> {
-    by_address: BTreeMap<IpAddr, Vec<Lease<H, P>>>,
+    // There may be as many as containers, and nearly all have one.
+    by_address: BTreeMap<IpAddr, SmallVec<[Lease<H, P>; 1]>>,
     /// Addresses of which a holder has, or had, a remembered lease.
-    by_holder: BTreeMap<H, BTreeSet<IpAddr>>,
+    by_holder: BTreeMap<H, SmallVec<[IpAddr; 1]>>,
 }
 
 /// One interval: from its beginning up to, but not at, its end.
@@ -162,7 +163,10 @@ impl<H: Ord + Clone, P: Ord + Clone> Leases<H, P> {
         if !self.by_address.contains_key(&address) && self.by_address.len() >= ADDRESSES_MAX {
             forgotten += self.make_room();
         }
-        self.by_holder.entry(lease.holder.clone()).or_default().insert(address);
+        let held = self.by_holder.entry(lease.holder.clone()).or_default();
+        if let Err(place) = held.binary_search(&address) {
+            held.insert(place, address);
+        }
         let leases = self.by_address.entry(address).or_default();
         leases.push(lease);
         if leases.len() > INTERVALS_MAX {
@@ -206,9 +210,9 @@ impl<H: Ord + Clone, P: Ord + Clone> Leases<H, P> {
     }
 }
 
-fn forget<H: Ord>(by_holder: &mut BTreeMap<H, BTreeSet<IpAddr>>, holder: &H, address: IpAddr) {
+fn forget<H: Ord>(by_holder: &mut BTreeMap<H, SmallVec<[IpAddr; 1]>>, holder: &H, address: IpAddr) {
     if let Some(addresses) = by_holder.get_mut(holder) {
-        addresses.remove(&address);
+        addresses.retain(|known| *known != address);
         if addresses.is_empty() {
             by_holder.remove(holder);
         }

@@ -18,9 +18,9 @@ pub mod host_path;
 pub mod id;
 pub mod image_ref;
 pub mod inventory;
+pub mod kernel;
 #[cfg(test)]
 mod laws;
-pub mod kernel;
 pub mod leases;
 pub mod limits;
 pub mod log;

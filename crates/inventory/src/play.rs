@@ -126,7 +126,17 @@ impl Play {
         let labels = labels.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
         self.tell(
             d::DOCKER_EVENT,
-            Some(Fact::Container(ContainerEvent { id: id(word), action, name: name.into(), image: image.into(), labels, runtime: "docker".into(), division: "".into(), pod: "".into(), spec: None })),
+            Some(Fact::Container(ContainerEvent {
+                id: id(word),
+                action,
+                name: name.into(),
+                image: image.into(),
+                labels,
+                runtime: "docker".into(),
+                division: "".into(),
+                pod: "".into(),
+                spec: None,
+            })),
         )
     }
 

@@ -81,7 +81,9 @@ impl Tally {
         self.owned += u32::from(one.owned);
         self.settled_standing += u32::from(one.standing && one.settled());
         if let Some(place) = &one.place {
-            for (counts, key) in [(&mut self.namespaces, &place.namespace), (&mut self.actors, &place.actor), (&mut self.nodes, &place.node)] {
+            for (counts, key) in
+                [(&mut self.namespaces, &place.namespace), (&mut self.actors, &place.actor), (&mut self.nodes, &place.node)]
+            {
                 if !key.is_empty() {
                     *counts.entry(key.clone()).or_default() += 1;
                 }

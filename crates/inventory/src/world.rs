@@ -5,9 +5,9 @@ mod cluster;
 mod cluster_objects;
 mod cluster_parts;
 mod cluster_pods;
-mod cluster_words;
 #[cfg(test)]
 mod cluster_tests;
+mod cluster_words;
 mod containers;
 mod hold;
 mod holders;

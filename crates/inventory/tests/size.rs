@@ -133,7 +133,17 @@ fn a_hundred_thousand_standing_containers_fit() {
         let time = Time::from_seconds(1_000_000, 0) + Span::millis((1_000_000 / N * n) as i64);
         let said = |action| {
             let spec = spec(n, time);
-            Fact::Container(ContainerEvent { id: hex(n), action, name: spec.name, image: spec.image, labels: spec.labels, runtime: "docker".into(), division: "".into(), pod: "".into(), spec: None })
+            Fact::Container(ContainerEvent {
+                id: hex(n),
+                action,
+                name: spec.name,
+                image: spec.image,
+                labels: spec.labels,
+                runtime: "docker".into(),
+                division: "".into(),
+                pod: "".into(),
+                spec: None,
+            })
         };
         act(&mut inventory, &event(d::DOCKER_EVENT, time, said(ContainerAction::Create)), &mut emit);
         act(&mut inventory, &event(d::DOCKER_EVENT, time, said(ContainerAction::Start)), &mut emit);
@@ -147,6 +157,8 @@ fn a_hundred_thousand_standing_containers_fit() {
     // What the window holds is there at both ends of the second half, so the difference is what standing costs.
     let each = resident().unwrap_or_default().saturating_sub(size_half) / (N / 2);
     eprintln!("{each} bytes a standing container; {:.1} µs for its three records", whole.as_secs_f64() * 1e6 / N as f64);
-    assert!(each < 2000, "{each} bytes a standing container");
+    // Of a tenth as many, more stand in the windows, and trees and tables have more room to spare.
+    let most = if cfg!(debug_assertions) { 2500 } else { 2000 };
+    assert!(each < most, "{each} bytes a standing container");
     assert!(whole < time_half * 5, "the first half took {time_half:?}, all {whole:?}");
 }

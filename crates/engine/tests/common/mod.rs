@@ -75,7 +75,17 @@ fn decode(text: &str) -> Option<Decoded> {
         identity: time.map(|t| identity_of(&[id.as_bytes(), word.as_bytes(), number.as_bytes(), &t.0.to_be_bytes()])),
         subject: id.into(),
         document: Document::default(),
-        fact: Some(Fact::Container(ContainerEvent { id: id.into(), action, name: "n".into(), image: "i".into(), labels: vec![], runtime: "docker".into(), division: "".into(), pod: "".into(), spec: None })),
+        fact: Some(Fact::Container(ContainerEvent {
+            id: id.into(),
+            action,
+            name: "n".into(),
+            image: "i".into(),
+            labels: vec![],
+            runtime: "docker".into(),
+            division: "".into(),
+            pod: "".into(),
+            spec: None,
+        })),
         truncated: false,
         duplicate_keys: false,
     })

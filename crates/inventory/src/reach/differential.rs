@@ -1,9 +1,9 @@
 //! The evaluator against the naive reference, on policies, ends and ports of every kind.
 
 use super::block::Spot;
+use super::naive::{self, NaiveEnd, NaivePod, Pairs, Policies};
 use super::ports::Protocol;
 use super::{Declared, End, Pod, Policy};
-use super::naive::{self, NaiveEnd, NaivePod, Pairs, Policies};
 use event::SmolStr;
 use event::kubernetes::{Expression, NetworkPolicySpec, PolicyPeer, PolicyPort, PolicyRule, Selector};
 use proptest::prelude::*;
