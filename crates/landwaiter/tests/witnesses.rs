@@ -158,6 +158,8 @@ fn cut_off() {
     let tells = |what: &str| std::fs::read_to_string(&tape).is_ok_and(|text| text.contains(what));
     let before = bench.create("before", "{}", "true");
     wait_until("a container before the break", || tells(&before));
+    // What the first list shows stood there before: it must have been taken before the break.
+    wait_until("the lists at start", || tells("docker_volumes"));
     cable.cut();
     let during = bench.create("during", "{}", "sleep 99");
     bench.start(&during);
